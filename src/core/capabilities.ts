@@ -1,0 +1,86 @@
+import type { Broker, Capabilities, CapabilityName } from './broker.ts'
+import { UnsupportedError } from './errors.ts'
+
+/**
+ * The gate in front of a broker: each function passes where the opened broker has the capability, and throws
+ * UnsupportedError, naming it, where it has not. Called before any side effect.
+ */
+export function requireDelay(capabilities: Capabilities, delayMs: number): void {
+  if (capabilities.publishDelayMs === 0) throw new UnsupportedError('publishDelayMs', 'This broker has no delayed publish.')
+  if (delayMs > capabilities.publishDelayMs) {
+    const detail = `This broker delays by ${capabilities.publishDelayMs} ms at the most; ${delayMs} ms were asked.`
+    throw new UnsupportedError('publishDelayMs', detail)
+  }
+}
+
+export function requireAtomic(capabilities: Capabilities, events: number): void {
+  if (capabilities.atomicPublishMax === 0) {
+    throw new UnsupportedError('atomicPublishMax', 'This broker cannot publish several events all or none.')
+  }
+  if (events > capabilities.atomicPublishMax) {
+    const detail = `This broker publishes at most ${capabilities.atomicPublishMax} events all or none; ${events} were given.`
+    throw new UnsupportedError('atomicPublishMax', detail)
+  }
+}
+
+export function requireLog(broker: Broker): NonNullable<Broker['log']> {
+  if (broker.log === undefined || !broker.capabilities.replay) {
+    throw new UnsupportedError('replay', 'This broker keeps no history that could be read.')
+  }
+  return broker.log
+}
+
+export function requireSeek(broker: Broker): NonNullable<Broker['groups']['seek']> {
+  const seek = broker.groups.seek
+  if (seek === undefined || !broker.capabilities.seek) throw new UnsupportedError('seek', 'This broker cannot move a group.')
+  return seek.bind(broker.groups)
+}
+
+export function requireDeadLetters(broker: Broker): NonNullable<Broker['deadLetters']> {
+  if (broker.deadLetters === undefined) throw new UnsupportedError('reject', 'This broker keeps no dead letters.')
+  return broker.deadLetters
+}
+
+/** Pulling over HTTP settles on any connection and any replica, which a receipt bound to a connection does not allow. */
+export function requirePortableReceipt(capabilities: Capabilities): void {
+  if (capabilities.receipt !== 'portable') {
+    throw new UnsupportedError('receipt', 'This broker binds a receipt to the connection that pulled it.')
+  }
+}
+
+/** What a topic may ask for in the configuration (`requires`), each with the weakest to the strongest value. */
+const strength = {
+  ordering: ['none', 'key', 'topic'],
+  durability: ['memory', 'process', 'machine', 'replicated'],
+  lag: ['none', 'approximate', 'exact'],
+  fencing: ['none', 'deadline', 'broker'],
+  receipt: ['session', 'portable'],
+  settlement: ['cumulative', 'individual'],
+  groups: ['one', 'many'],
+} as const satisfies Partial<Record<CapabilityName, readonly string[]>>
+
+export type Requirements = Readonly<Partial<Record<CapabilityName, string | number | boolean>>>
+
+export interface UnmetRequirement {
+  readonly capability: string
+  readonly asked: string | number | boolean
+  readonly has: string | number | boolean
+}
+
+/** The requirements that an opened broker does not meet. A stronger value than asked for meets it. */
+export function unmet(requires: Requirements, capabilities: Capabilities): UnmetRequirement[] {
+  const found: UnmetRequirement[] = []
+  for (const [name, asked] of Object.entries(requires)) {
+    const has = capabilities[name as CapabilityName]
+    if (typeof has === 'object' || asked === undefined) continue
+    if (!meets(name, asked, has)) found.push({ capability: name, asked, has })
+  }
+  return found
+}
+
+function meets(name: string, asked: string | number | boolean, has: string | number | boolean): boolean {
+  if (typeof has === 'number') return typeof asked === 'number' ? has >= asked : asked === has > 0
+  if (typeof has === 'boolean') return has || asked === false
+  const order: readonly string[] | undefined = strength[name as keyof typeof strength]
+  return order === undefined ? has === asked : order.indexOf(has) >= order.indexOf(String(asked))
+}

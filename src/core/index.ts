@@ -1,0 +1,11 @@
+/** The vocabulary and the laws, for whoever writes an adapter or embeds the gateway. */
+export * from './binary.ts'
+export * from './broker.ts'
+export * from './bytes.ts'
+export * from './capabilities.ts'
+export * from './clock.ts'
+export * from './dispatch.ts'
+export * from './errors.ts'
+export * from './event.ts'
+export * from './structured.ts'
+export * from './topic-name.ts'
