@@ -1,0 +1,239 @@
+import type { Broker, PublishResult } from './broker.ts'
+import type { Clock } from './clock.ts'
+import { GatewayError, toGatewayError } from './errors.ts'
+import { type Event, eventBytes, keyOf } from './event.ts'
+import type { Limits } from './limits.ts'
+
+export interface SubmitOptions {
+  readonly delayMs?: number
+  readonly atomic?: boolean
+  /** The caller paces itself and never has more than one submission here: it waits instead of being throttled. */
+  readonly paced?: boolean
+}
+
+interface Submission {
+  readonly events: readonly Event[]
+  readonly bytes: number
+  readonly delayMs: number
+  readonly atomic: boolean
+  readonly since: number
+  readonly resolve: (results: readonly PublishResult[]) => void
+}
+
+/** How long an adapter may take to give in after its signal aborted. */
+const graceMs = 1000
+
+/**
+ * Publishing to one topic. Submissions that arrive while the broker is busy leave together, as soon as it has a free
+ * slot: no timer, so nothing waits while there is nothing to wait for. What waits is bounded in bytes.
+ */
+export class Publisher {
+  readonly #broker: Broker
+  readonly #topic: string
+  readonly #limits: Limits
+  readonly #clock: Clock
+  readonly #maxEventBytes: number
+  #queue: Submission[] = []
+  #queuedBytes = 0
+  #inFlight = 0
+  #scheduled = false
+
+  /** `topic` is the broker's name of it. */
+  constructor(broker: Broker, topic: string, limits: Limits, clock: Clock) {
+    this.#broker = broker
+    this.#topic = topic
+    this.#limits = limits
+    this.#clock = clock
+    this.#maxEventBytes = Math.min(limits.event, broker.capabilities.maxEventBytes)
+  }
+
+  /** Bytes that wait for the broker. */
+  get queuedBytes(): number {
+    return this.#queuedBytes
+  }
+
+  /** Throws `too_large` where an event is over the gateway's or the broker's limit. */
+  checkSize(event: Event, pointer = ''): void {
+    const size = eventBytes(event)
+    if (size <= this.#maxEventBytes) return
+    const detail = `The event has ${size} bytes, attributes included; ${this.#maxEventBytes} are allowed.`
+    throw new GatewayError('too_large', detail, { errors: [{ pointer, detail }] })
+  }
+
+  /**
+   * Publishes events whose size was checked and answers one result per event, in order, when the broker acknowledged,
+   * refused, or did not answer in time (`unknown`: it may have stored it). After an event of a key was not stored, later
+   * ones of that key are not either. Rejects with `throttled` where too much waits already: nothing was stored then.
+   */
+  async publish(events: readonly Event[], options: SubmitOptions = {}): Promise<readonly PublishResult[]> {
+    const { maxEvents, maxBytes } = this.#broker.capabilities.publish
+    let bytes = 0
+    for (const event of events) bytes += eventBytes(event)
+    if (options.paced !== true && this.#queue.length > 0 && this.#queuedBytes + bytes > this.#limits.queueBytes) {
+      const detail = 'Too much waits for the broker of this topic; nothing of this request was stored.'
+      throw new GatewayError('throttled', detail, { retryAfterMs: 1000 })
+    }
+    if (options.atomic === true || (events.length <= maxEvents && bytes <= maxBytes)) {
+      return this.#submit(events, bytes, options)
+    }
+    return this.#inParts(events, options)
+  }
+
+  /** A request that is larger than what the broker takes at once goes part by part, so that keys stay in order. */
+  async #inParts(events: readonly Event[], options: SubmitOptions): Promise<readonly PublishResult[]> {
+    const { maxEvents, maxBytes } = this.#broker.capabilities.publish
+    const results = new Array<PublishResult>(events.length)
+    const broken = new BrokenKeys()
+    for (let next = 0; next < events.length; ) {
+      const part: Event[] = []
+      const places: number[] = []
+      let bytes = 0
+      for (; next < events.length && part.length < maxEvents; next++) {
+        const event = events[next]!
+        const refusal = broken.refusal(event)
+        if (refusal !== undefined) {
+          results[next] = refusal
+          continue
+        }
+        const size = eventBytes(event)
+        if (part.length > 0 && bytes + size > maxBytes) break
+        bytes += size
+        part.push(event)
+        places.push(next)
+      }
+      if (part.length === 0) continue
+      const answered = await this.#submit(part, bytes, options)
+      broken.note(part, answered)
+      for (let i = 0; i < places.length; i++) results[places[i]!] = answered[i]!
+    }
+    return results
+  }
+
+  #submit(events: readonly Event[], bytes: number, options: SubmitOptions): Promise<readonly PublishResult[]> {
+    return new Promise((resolve) => {
+      const { delayMs = 0, atomic = false } = options
+      this.#queue.push({ events, bytes, delayMs, atomic, since: this.#clock.now(), resolve })
+      this.#queuedBytes += bytes
+      this.#schedule()
+    })
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#inFlight >= this.#broker.capabilities.publish.concurrency) return
+    this.#scheduled = true
+    queueMicrotask(() => {
+      this.#scheduled = false
+      while (this.#queue.length > 0 && this.#inFlight < this.#broker.capabilities.publish.concurrency) this.#send()
+    })
+  }
+
+  /** Takes what may leave together from the head of the queue: what is atomic, or delayed otherwise, leaves alone. */
+  #take(): Submission[] {
+    const { maxEvents, maxBytes } = this.#broker.capabilities.publish
+    const head = this.#queue[0]!
+    let count = 1
+    let events = head.events.length
+    let bytes = head.bytes
+    while (!head.atomic && count < this.#queue.length) {
+      const next = this.#queue[count]!
+      if (next.atomic || next.delayMs !== head.delayMs) break
+      if (events + next.events.length > maxEvents || bytes + next.bytes > maxBytes) break
+      events += next.events.length
+      bytes += next.bytes
+      count++
+    }
+    this.#queuedBytes -= bytes
+    if (count === this.#queue.length) {
+      const all = this.#queue
+      this.#queue = []
+      return all
+    }
+    return this.#queue.splice(0, count)
+  }
+
+  #send(): void {
+    const taken = this.#take()
+    const head = taken[0]!
+    const left = head.since + this.#limits.publishDeadline - this.#clock.now()
+    if (left <= 0) {
+      const error = new GatewayError('unavailable', 'The broker did not take the event in time; it was not sent.')
+      for (const submission of taken) submission.resolve(submission.events.map((event) => failed(event, 'failed', error)))
+      return
+    }
+    this.#inFlight++
+    const events = taken.length === 1 ? head.events : taken.flatMap((submission) => submission.events)
+    this.#call(events, head, Math.max(left, graceMs)).then((results) => {
+      this.#inFlight--
+      let from = 0
+      for (const submission of taken) {
+        const to = from + submission.events.length
+        submission.resolve(taken.length === 1 ? results : results.slice(from, to))
+        from = to
+      }
+      this.#schedule()
+    })
+  }
+
+  /** Never rejects, and never outlasts the deadline by more than the grace. */
+  async #call(events: readonly Event[], head: Submission, deadlineMs: number): Promise<readonly PublishResult[]> {
+    const deadline = new AbortController()
+    let giveUp: ReturnType<typeof setTimeout> | undefined
+    const hung = new Promise<never>((_, reject) => {
+      giveUp = setTimeout(() => {
+        deadline.abort()
+        giveUp = setTimeout(() => reject(new GatewayError('unknown_outcome', unknownDetail)), graceMs)
+      }, deadlineMs)
+    })
+    try {
+      const options = {
+        signal: deadline.signal,
+        ...(head.delayMs > 0 && { delayMs: head.delayMs }),
+        ...(head.atomic && { atomic: true }),
+      }
+      const results = await Promise.race([this.#broker.publish(this.#topic, events, options), hung])
+      if (results.length === events.length) return results
+      throw new GatewayError('unknown_outcome', 'The adapter answered for another number of events.')
+    } catch (thrown) {
+      // Only a typed error says that nothing was stored; after anything else the broker may have it.
+      const known = thrown instanceof GatewayError && thrown.code !== 'unknown_outcome' && thrown.code !== 'internal'
+      const error = known ? thrown : new GatewayError('unknown_outcome', unknownDetail, { cause: toGatewayError(thrown) })
+      return events.map((event) => failed(event, known ? 'failed' : 'unknown', error))
+    } finally {
+      clearTimeout(giveUp)
+    }
+  }
+}
+
+const unknownDetail = 'The broker did not answer; it may have stored the event. Publish it again with the same id.'
+
+function failed(event: Event, status: 'failed' | 'unknown', error: GatewayError): PublishResult {
+  return { id: event.attributes.id, status, error: error.toItem() }
+}
+
+/** The keys of which an event of this request was not stored: a later one would overtake it. */
+export class BrokenKeys {
+  #keys: Set<string> | undefined
+
+  note(events: readonly Event[], results: readonly PublishResult[]): void {
+    for (let i = 0; i < results.length; i++) {
+      if (results[i]!.status === 'stored') continue
+      this.add(events[i]!)
+    }
+  }
+
+  add(event: Event): void {
+    const key = keyOf(event)
+    if (key === undefined) return
+    this.#keys ??= new Set()
+    this.#keys.add(key)
+  }
+
+  /** The result of an event that must not be sent, or undefined where it may. */
+  refusal(event: Event): PublishResult | undefined {
+    if (this.#keys === undefined) return undefined
+    const key = keyOf(event)
+    if (key === undefined || !this.#keys.has(key)) return undefined
+    const detail = 'An earlier event of this key in the request was not stored.'
+    return failed(event, 'failed', new GatewayError('unavailable', detail))
+  }
+}
