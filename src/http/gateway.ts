@@ -1,0 +1,89 @@
+import type { Broker } from '../core/broker.ts'
+import type { Clock } from '../core/clock.ts'
+import type { PullGroups } from '../core/group.ts'
+import type { Limits } from '../core/limits.ts'
+import type { Publisher } from '../core/topic.ts'
+import type { Store } from '../store/store.ts'
+import type { Metrics } from './metrics.ts'
+
+/** Everything that the HTTP app needs of the platform and of the opened configuration. */
+export interface Gateway {
+  readonly clock: Clock
+  readonly limits: Limits
+  readonly topics: TopicRegistry
+  readonly brokers: ReadonlyMap<string, OpenedBroker>
+  readonly store: Store
+  /** Undefined where no key was configured at boot: then only loopback is served, and every caller may do everything. */
+  readonly keys: KeyRing | undefined
+  /** Hexadecimal; synchronous, because it runs once a request. */
+  readonly sha256: (data: string | Uint8Array) => string
+  /** Origins that browsers may call from; `*` is all. */
+  readonly cors: readonly string[]
+  readonly metrics: Metrics
+  readonly log: Log
+  /** A file of the API page, by name; undefined where there is none. */
+  readonly asset: (name: string) => Promise<Asset | undefined>
+  /** Aborts when shutdown begins: readiness says 503 then, and waits end. */
+  readonly stopping: AbortSignal
+}
+
+export type Log = (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
+
+export interface Asset {
+  readonly contentType: string
+  readonly body: Uint8Array<ArrayBuffer>
+}
+
+export interface OpenedBroker {
+  readonly name: string
+  readonly type: string
+  /** Undefined where it could not be opened; `error` says why. */
+  readonly broker: Broker | undefined
+  readonly error?: string
+}
+
+export interface TopicRegistry {
+  /** Whether topics come into being on first use (`dev`). */
+  readonly creates: boolean
+  /** The opened topic. Synchronous where it is known, because every publish asks. */
+  resolve(topic: string): OpenTopic | undefined
+  /** Makes a topic where `creates` is true; concurrent calls make it once. */
+  create(topic: string): Promise<OpenTopic>
+  /** Sorted by name. */
+  list(): readonly OpenTopic[]
+}
+
+export interface OpenTopic {
+  readonly name: string
+  readonly brokerName: string
+  /** The broker's name of it. */
+  readonly brokerTopic: string
+  readonly broker: Broker
+  /** Grows whenever the topic is bound to another broker. */
+  readonly epoch: number
+  readonly dedupWindowMs: number
+  readonly publisher: Publisher
+  readonly groups: PullGroups
+}
+
+export interface Key {
+  readonly id: string
+  readonly name: string
+  readonly scopes: readonly string[]
+  readonly ratePerSecond?: number
+}
+
+export interface KeyRing {
+  /** By the hash of the whole key text, in hexadecimal. Compares in constant time. */
+  find(sha256: string): Key | undefined
+  get(id: string): Key | undefined
+}
+
+/** What a platform hands over beside the request. */
+export interface PlatformEnv {
+  /**
+   * Reads the whole body faster than the request's own stream does. Rejects with `too_large` as soon as more than
+   * `limit` bytes are certain, and with `invalid_argument` where the body stalls.
+   */
+  readonly readBody?: (limit: number) => Promise<Uint8Array<ArrayBuffer>>
+}
