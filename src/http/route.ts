@@ -1,0 +1,111 @@
+import type { Context } from 'hono'
+import type { z } from 'zod'
+import { GatewayError, invalid } from '../core/errors.ts'
+import { escapePointer } from '../core/event.ts'
+import { checkTopicName } from '../core/topic-name.ts'
+import { type Access, requireScope, type Scope } from './access.ts'
+import type { Gateway, OpenTopic, PlatformEnv } from './gateway.ts'
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+
+/** One operation of the API: what routes it, validates it and describes it in OpenAPI. */
+export interface Route {
+  readonly method: Method
+  /** As Hono writes it: `/v1/topics/:topic`. */
+  readonly path: string
+  /** `public` needs no key; otherwise the key is checked before the handler runs, its scopes by the handler. */
+  readonly access: 'public' | 'key' | 'ticket'
+  readonly handle: (call: Call) => Response | Promise<Response>
+  /** Absent for what OpenAPI does not list. */
+  readonly doc?: RouteDoc
+}
+
+export interface RouteDoc {
+  readonly summary: string
+  readonly tag: string
+  readonly query?: z.ZodObject
+  readonly headers?: z.ZodObject
+  /** By media type; the first is the usual one. */
+  readonly body?: Readonly<Record<string, z.ZodType>>
+  /** Successful answers by status, then by media type; problems are the same everywhere. Null is an answer without body. */
+  readonly answers: Readonly<Record<number, Readonly<Record<string, z.ZodType>> | null>>
+}
+
+/** One request on its way through a route. */
+export interface Call {
+  readonly gateway: Gateway
+  readonly request: Request
+  readonly context: Context<{ Bindings: PlatformEnv }>
+  readonly access: Access
+  /** Names this request in problems and in the log. */
+  readonly instance: string
+}
+
+/** A part of the path that the route's pattern names. */
+export function param(call: Call, name: string): string {
+  return call.context.req.param(name) ?? ''
+}
+
+/** The query, each parameter at most once, validated. Unknown parameters are refused by name. */
+export function query<T extends z.ZodObject>(call: Call, schema: T): z.output<T> {
+  const at = call.request.url.indexOf('?')
+  const given: Record<string, string> = {}
+  if (at >= 0) {
+    for (const [name, value] of new URLSearchParams(call.request.url.slice(at + 1))) {
+      if (Object.hasOwn(given, name)) throw invalid(`?${name}`, `The query parameter ${name} is given twice.`)
+      given[name] = value
+    }
+  }
+  return validate(schema, given, '?')
+}
+
+/** Validates what came from outside; throws `invalid_argument` with a pointer for every field that is wrong. */
+export function validate<T extends z.ZodType>(schema: T, value: unknown, prefix: '?' | '/'): z.output<T> {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const errors = parsed.error.issues.flatMap((issue) => {
+    const path = issue.path.map((part) => escapePointer(String(part)))
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({ pointer: pointer([...path, key], prefix), detail: 'There is no such field.' }))
+    }
+    return [{ pointer: pointer(path, prefix), detail: issue.message }]
+  })
+  const first = errors[0]
+  const detail = first === undefined ? 'The request is not well formed.' : `${first.pointer}: ${first.detail}`
+  throw new GatewayError('invalid_argument', detail, { errors })
+}
+
+function pointer(path: readonly string[], prefix: '?' | '/'): string {
+  if (prefix === '?') return `?${path.join('.')}`
+  return path.length === 0 ? '' : `/${path.join('/')}`
+}
+
+/** The topic of the path, for a caller with `scope`. In the order of precedence: 404, 403. */
+export function topicFor(call: Call, scope: Scope): OpenTopic {
+  const topic = findTopic(call, scope)
+  if (topic === undefined) throw noTopic()
+  return topic
+}
+
+/** The same, made where the gateway makes topics on first use. */
+export async function topicOrNew(call: Call, scope: Scope): Promise<OpenTopic> {
+  return findTopic(call, scope) ?? call.gateway.topics.create(param(call, 'topic'))
+}
+
+/** The topic, or undefined where it does not exist yet and may be made. */
+export function findTopic(call: Call, scope: Scope): OpenTopic | undefined {
+  const name = param(call, 'topic')
+  checkTopicName(name)
+  const topic = call.gateway.topics.resolve(name)
+  if (!call.access.sees(name) || (topic === undefined && !call.gateway.topics.creates)) throw noTopic()
+  requireScope(call.access, scope, name)
+  return topic
+}
+
+function noTopic(): GatewayError {
+  return new GatewayError('not_found', 'There is no such topic. Topics are declared in the configuration.')
+}
+
+export function json(body: unknown, status = 200, headers?: Record<string, string>): Response {
+  return new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json', ...headers } })
+}
