@@ -17,6 +17,8 @@ export interface Gateway {
   readonly keys: KeyRing | undefined
   /** Hexadecimal; synchronous, because it runs once a request. */
   readonly sha256: (data: string | Uint8Array) => string
+  /** Whether the platform refused too many or too large headers already. */
+  readonly headersAreBounded: boolean
   /** Origins that browsers may call from; `*` is all. */
   readonly cors: readonly string[]
   readonly metrics: Metrics

@@ -80,6 +80,11 @@ export interface ProblemExtras {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** Names one occurrence of a problem, in the answer and in the log. */
+export function newInstance(): string {
+  return `urn:uuid:${crypto.randomUUID()}`
+}
+
 /** The error as a response (RFC 9457). `instance` names this one occurrence, in the log too. */
 export function problem(error: GatewayError, instance: string, extras: ProblemExtras = {}): Response {
   const status = extras.status ?? statuses[error.code]
@@ -115,11 +120,11 @@ interface Problem {
 }
 
 /** Several results of which some were not stored. */
-export function partialFailure(results: readonly ItemResult[], instance: string): Response {
+export function partialFailure(results: readonly ItemResult[]): Response {
   const failed = results.filter((result) => result.status !== 'stored')
   const retry = failed.some(({ error }) => error !== undefined && new GatewayError(error.code, '').retryable)
   const detail = `${failed.length} of ${results.length} events were not stored; results says which and why.`
-  return problem(new GatewayError('partial_failure', detail), instance, { status: retry ? 503 : 422, results })
+  return problem(new GatewayError('partial_failure', detail), newInstance(), { status: retry ? 503 : 422, results })
 }
 
 /** The page behind a problem's `type`, for people. */

@@ -37,8 +37,6 @@ export interface Call {
   readonly request: Request
   readonly context: Context<{ Bindings: PlatformEnv }>
   readonly access: Access
-  /** Names this request in problems and in the log. */
-  readonly instance: string
 }
 
 /** A part of the path that the route's pattern names. */
