@@ -106,5 +106,5 @@ export async function readJson<T extends z.ZodType>(call: Call, schema: T): Prom
       throw invalid('', 'The body is not valid JSON in UTF-8.')
     }
   }
-  return validate(schema, value, '/')
+  return validate(schema, value)
 }

@@ -50,32 +50,24 @@ export function query<T extends z.ZodObject>(call: Call, schema: T): z.output<T>
   const given: Record<string, string> = {}
   if (at >= 0) {
     for (const [name, value] of new URLSearchParams(call.request.url.slice(at + 1))) {
-      if (Object.hasOwn(given, name)) throw invalid(`?${name}`, `The query parameter ${name} is given twice.`)
+      if (Object.hasOwn(given, name)) throw invalid(`/${name}`, `The query parameter ${name} is given twice.`)
       given[name] = value
     }
   }
-  return validate(schema, given, '?')
+  return validate(schema, given, 'query parameter')
 }
 
 /** Validates what came from outside; throws `invalid_argument` with a pointer for every field that is wrong. */
-export function validate<T extends z.ZodType>(schema: T, value: unknown, prefix: '?' | '/'): z.output<T> {
+export function validate<T extends z.ZodType>(schema: T, value: unknown, what = 'field'): z.output<T> {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const errors = parsed.error.issues.flatMap((issue) => {
-    const path = issue.path.map((part) => escapePointer(String(part)))
-    if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({ pointer: pointer([...path, key], prefix), detail: 'There is no such field.' }))
-    }
-    return [{ pointer: pointer(path, prefix), detail: issue.message }]
+    const path = issue.path.map((part) => `/${escapePointer(String(part))}`).join('')
+    if (issue.code !== 'unrecognized_keys') return [{ pointer: path, detail: issue.message }]
+    return issue.keys.map((key) => ({ pointer: `${path}/${escapePointer(key)}`, detail: `there is no such ${what}` }))
   })
-  const first = errors[0]
-  const detail = first === undefined ? 'The request is not well formed.' : `${first.pointer}: ${first.detail}`
-  throw new GatewayError('invalid_argument', detail, { errors })
-}
-
-function pointer(path: readonly string[], prefix: '?' | '/'): string {
-  if (prefix === '?') return `?${path.join('.')}`
-  return path.length === 0 ? '' : `/${path.join('/')}`
+  const detail = errors.map((error) => `${error.pointer === '' ? 'body' : error.pointer}: ${error.detail}`).join('; ')
+  throw new GatewayError('invalid_argument', `A ${what} is wrong. ${detail}.`, { errors })
 }
 
 /** The topic of the path, for a caller with `scope`. In the order of precedence: 404, 403. */

@@ -1,0 +1,148 @@
+import type { PublishResult } from '../../core/broker.ts'
+import { UnsupportedError, GatewayError, invalid, type ItemError, toGatewayError } from '../../core/errors.ts'
+import type { Event } from '../../core/event.ts'
+import { type Defaults, parseStructured } from '../../core/structured.ts'
+import { BrokenKeys } from '../../core/topic.ts'
+import { chunksOf, type MemoryBudget } from '../body.ts'
+import type { OpenTopic } from '../gateway.ts'
+import { LineSplitter } from '../lines.ts'
+import type { Call } from '../route.ts'
+import { countResults, type PublishIntent, receipt, withKey } from './publish.ts'
+
+/** Receipts that may wait for a client that sends before it reads. */
+const receiptBytes = 4 << 20
+
+/** What one stream holds: a chunk being parsed, one being stored, a line that has not ended, and receipts. */
+const streamBytes = 256 << 10
+
+/**
+ * Publishes a stream of events, a structured CloudEvent a line, and answers with a receipt a line, in order, as each is
+ * acknowledged, then a summary. The next chunk is parsed while the one before is being stored. A bad line fails alone.
+ */
+export async function publishLines(
+  call: Call,
+  known: OpenTopic | undefined,
+  intent: PublishIntent,
+  key: string | undefined,
+  defaults: Defaults,
+  budget: MemoryBudget,
+): Promise<Response> {
+  if (intent.atomic) throw new UnsupportedError('atomicPublishMax', 'A stream of lines cannot be stored all or none.')
+  if (call.request.headers.has('idempotency-key')) {
+    throw invalid('/idempotency-key', 'A stream takes no Idempotency-Key; give every event an id.')
+  }
+  budget.take(streamBytes)
+  const topic = known ?? (await call.gateway.topics.create(call.context.req.param('topic') ?? ''))
+  const out = new TransformStream<Uint8Array, Uint8Array>({}, undefined, new ByteLengthQueuingStrategy({ highWaterMark: receiptBytes }))
+  const stream = new LineStream(call, topic, intent, key, defaults, out.writable.getWriter())
+  stream.run().finally(() => budget.give(streamBytes))
+  return new Response(out.readable, { headers: { 'content-type': 'application/x-ndjson' } })
+}
+
+/** A line's place in the answer: the event that it was, or why it was none. */
+type Line = Event | ItemError
+
+class LineStream {
+  readonly #call: Call
+  readonly #topic: OpenTopic
+  readonly #intent: PublishIntent
+  readonly #key: string | undefined
+  readonly #defaults: Defaults
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>
+  readonly #broken = new BrokenKeys()
+  readonly #encoder = new TextEncoder()
+  readonly #summary = { stored: 0, failed: 0, unknown: 0 }
+
+  constructor(
+    call: Call,
+    topic: OpenTopic,
+    intent: PublishIntent,
+    key: string | undefined,
+    defaults: Defaults,
+    writer: WritableStreamDefaultWriter<Uint8Array>,
+  ) {
+    this.#call = call
+    this.#topic = topic
+    this.#intent = intent
+    this.#key = key
+    this.#defaults = defaults
+    this.#writer = writer
+  }
+
+  /** Never rejects. Where it breaks off, the summary is missing, and what has no receipt is unknown. */
+  async run(): Promise<void> {
+    const { gateway, request } = this.#call
+    const splitter = new LineSplitter(gateway.limits.line)
+    let storing: Promise<void> = Promise.resolve()
+    try {
+      if (request.body !== null) {
+        for await (const chunk of chunksOf(request.body, gateway.limits.idle)) {
+          const lines = this.#parse(splitter.push(chunk))
+          await storing
+          if (gateway.stopping.aborted) break
+          storing = this.#store(lines)
+          // An early rejection is met by the await above or below; until then it must not count as unhandled.
+          storing.catch(() => {})
+        }
+      }
+      await storing
+      if (!gateway.stopping.aborted) {
+        await this.#store(this.#parse(splitter.end()))
+        await this.#writer.write(this.#encoder.encode(`${JSON.stringify({ summary: this.#summary })}\n`))
+      }
+      await this.#writer.close()
+    } catch (error) {
+      await this.#writer.abort(error).catch(() => {})
+    }
+  }
+
+  #parse(lines: readonly (Uint8Array | 'too-long')[]): Line[] {
+    const { limits } = this.#call.gateway
+    const parsed: Line[] = []
+    for (const line of lines) {
+      try {
+        if (line === 'too-long') throw new GatewayError('too_large', `A line has at most ${limits.line} bytes.`)
+        const event = withKey(parseStructured(line, 0, line.length, limits.depth, this.#defaults), this.#key)
+        this.#topic.publisher.checkSize(event)
+        parsed.push(event)
+      } catch (error) {
+        parsed.push(toGatewayError(error).toItem())
+      }
+    }
+    return parsed
+  }
+
+  async #store(lines: readonly Line[]): Promise<void> {
+    if (lines.length === 0) return
+    const events: Event[] = []
+    const places: (PublishResult | ItemError | undefined)[] = lines.map((line) => {
+      if (!('attributes' in line)) return line
+      const refusal = this.#broken.refusal(line)
+      if (refusal === undefined) events.push(line)
+      return refusal
+    })
+    const results = events.length === 0 ? [] : await this.#publish(events)
+    let next = 0
+    let text = ''
+    for (const place of places) {
+      const result = place ?? results[next++]!
+      if ('status' in result) {
+        this.#summary[result.status]++
+        text += `${receipt(result)}\n`
+      } else {
+        this.#summary.failed++
+        text += `${JSON.stringify({ id: null, status: 'failed', error: result })}\n`
+      }
+    }
+    await this.#writer.ready
+    // Not awaited: the write is done when it is read, and `ready` bounds what waits for that.
+    this.#writer.write(this.#encoder.encode(text)).catch(() => {})
+  }
+
+  async #publish(events: readonly Event[]): Promise<readonly PublishResult[]> {
+    const results = await this.#topic.publisher.publish(events, { delayMs: this.#intent.delayMs, paced: true })
+    if (results.some(({ status }) => status !== 'stored')) this.#broken.note(events, results)
+    countResults(this.#call.gateway, this.#topic.name, results)
+    return results
+  }
+}
