@@ -166,6 +166,8 @@ export interface Admin {
   diff(topic: string, spec: TopicSpec): Promise<readonly Change[]>
   /** Rejects with `not_found` where the broker has no such topic. */
   describe(topic: string): Promise<TopicState>
+  /** The names of the topics that the broker has, as the gateway calls them, sorted. */
+  list(): Promise<readonly string[]>
 }
 
 /** What the configuration asks of a topic. A field that a broker cannot honour is refused with `unsupported`. */
