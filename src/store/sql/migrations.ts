@@ -1,0 +1,59 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { GatewayError } from '../../core/errors.ts'
+import { advice } from './errors.ts'
+
+/** 'Slce', in the header of the file, tells a store from any other SQLite database. */
+const applicationId = 0x536c6365
+
+/** Each brings the schema one version further. What is here has run somewhere: append, never edit. */
+const migrations: readonly string[] = [
+  `CREATE TABLE bindings (
+     topic TEXT PRIMARY KEY, broker TEXT NOT NULL, name TEXT NOT NULL, epoch INTEGER NOT NULL
+   ) STRICT;
+   CREATE TABLE keys (
+     id TEXT PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL UNIQUE, scopes TEXT NOT NULL,
+     rate_per_second REAL, created_at INTEGER NOT NULL
+   ) STRICT;
+   CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+   CREATE TABLE idempotency (
+     scope TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, ids TEXT NOT NULL, expires_at INTEGER NOT NULL,
+     token TEXT, lease_until INTEGER NOT NULL, status INTEGER, headers TEXT, body BLOB
+   ) STRICT;
+   CREATE INDEX idempotency_expires_at ON idempotency (expires_at);`,
+]
+
+/** All missing migrations in one transaction. Throws `misconfigured` for a database that is not ours, or newer. */
+export function migrate(database: DatabaseSync, file: string): void {
+  if (version(database) === migrations.length && ours(database)) return
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    const from = version(database)
+    if (from > migrations.length) {
+      throw new GatewayError(
+        'misconfigured',
+        `The store ${file} was made by a newer version of Sluice (schema ${from}).`,
+      )
+    }
+    if (!ours(database) && !empty(database)) {
+      throw new GatewayError('misconfigured', `${file} is a SQLite database, but no store of Sluice. ${advice}`)
+    }
+    for (const migration of migrations.slice(from)) database.exec(migration)
+    database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${migrations.length}`)
+    database.exec('COMMIT')
+  } catch (error) {
+    database.exec('ROLLBACK')
+    throw error
+  }
+}
+
+function version(database: DatabaseSync): number {
+  return Number(database.prepare('PRAGMA user_version').get()?.user_version)
+}
+
+function ours(database: DatabaseSync): boolean {
+  return database.prepare('PRAGMA application_id').get()?.application_id === applicationId
+}
+
+function empty(database: DatabaseSync): boolean {
+  return database.prepare('SELECT count(*) AS tables FROM sqlite_schema').get()?.tables === 0
+}
