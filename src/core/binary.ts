@@ -21,7 +21,8 @@ export function parseBinary(headers: Iterable<[string, string]>, body: Uint8Arra
     if (!header.startsWith('ce-')) continue
     const name = header.slice(3)
     const value = decodeHeader(name, raw)
-    if (name === 'datacontenttype') throw invalid('/datacontenttype', 'In binary mode the content type is the header Content-Type.')
+    if (name === 'datacontenttype')
+      throw invalid('/datacontenttype', 'In binary mode the content type is the header Content-Type.')
     checkAttribute(name, value, '')
     if (name === 'specversion') specversion = value
     attributes[name] = value
@@ -39,7 +40,8 @@ export function parseBinary(headers: Iterable<[string, string]>, body: Uint8Arra
 
 /** One round of percent-decoding, then UTF-8 (section 3.1.3.2); double quotes around the value are taken off first. */
 function decodeHeader(name: string, raw: string): string {
-  const value = raw.length >= 2 && raw.startsWith('"') && raw.endsWith('"') ? raw.slice(1, -1).replace(/\\(.)/g, '$1') : raw
+  const value =
+    raw.length >= 2 && raw.startsWith('"') && raw.endsWith('"') ? raw.slice(1, -1).replace(/\\(.)/g, '$1') : raw
   if (!value.includes('%') && isAscii(value)) return value
   const bytes: number[] = []
   for (let i = 0; i < value.length; i++) {

@@ -1,5 +1,5 @@
-import type { Event } from './event.ts'
 import type { ItemError } from './errors.ts'
+import type { Event } from './event.ts'
 
 /**
  * THE port. An adapter implements `Broker` for one opened connection; the core validates, sizes, gates and batches
@@ -126,9 +126,9 @@ export interface GroupState {
 
 export interface Log {
   /**
-   * Yields batches until the end of the range, at least one (it may be empty, and still carries the cursor to go on
-   * from). Each batch is bounded; the next is read only when asked for. With `follow` it goes on for ever, waiting for
-   * new events, until `signal` aborts. A cursor of another log, or one beyond retention, rejects with `stale_cursor`.
+   * Yields batches until the end of the range. The first comes at once, also where it is empty: it carries the cursor to
+   * go on from. Each batch is bounded; the next is read only when asked for. With `follow` it goes on for ever, waiting
+   * for new events. When `signal` aborts it ends, without an error. A cursor of another log, or one beyond retention, rejects with `stale_cursor`.
    */
   read(topic: string, from: Start, options: ReadOptions): AsyncIterable<LogBatch>
   /** Rejects with `not_found` where there is no such position (any more). */

@@ -6,7 +6,8 @@ import { UnsupportedError } from './errors.ts'
  * UnsupportedError, naming it, where it has not. Called before any side effect.
  */
 export function requireDelay(capabilities: Capabilities, delayMs: number): void {
-  if (capabilities.publishDelayMs === 0) throw new UnsupportedError('publishDelayMs', 'This broker has no delayed publish.')
+  if (capabilities.publishDelayMs === 0)
+    throw new UnsupportedError('publishDelayMs', 'This broker has no delayed publish.')
   if (delayMs > capabilities.publishDelayMs) {
     const detail = `This broker delays by ${capabilities.publishDelayMs} ms at the most; ${delayMs} ms were asked.`
     throw new UnsupportedError('publishDelayMs', detail)
@@ -32,7 +33,8 @@ export function requireLog(broker: Broker): NonNullable<Broker['log']> {
 
 export function requireSeek(broker: Broker): NonNullable<Broker['groups']['seek']> {
   const seek = broker.groups.seek
-  if (seek === undefined || !broker.capabilities.seek) throw new UnsupportedError('seek', 'This broker cannot move a group.')
+  if (seek === undefined || !broker.capabilities.seek)
+    throw new UnsupportedError('seek', 'This broker cannot move a group.')
   return seek.bind(broker.groups)
 }
 

@@ -25,12 +25,7 @@ export async function dispatch(
   return consumer.settle(settlements)
 }
 
-async function handle(
-  delivery: Delivery,
-  handler: Handler,
-  timeoutMs: number,
-  revoked: AbortSignal,
-): Promise<Outcome> {
+async function handle(delivery: Delivery, handler: Handler, timeoutMs: number, revoked: AbortSignal): Promise<Outcome> {
   const timeout = new AbortController()
   const timer = setTimeout(() => timeout.abort(), timeoutMs)
   const signal = AbortSignal.any([timeout.signal, revoked])

@@ -41,7 +41,9 @@ export function isJsonType(contentType: string): boolean {
 function isTextType(contentType: string): boolean {
   const essence = essenceOf(contentType)
   if (essence.startsWith('text/') || essence.endsWith('+xml')) return true
-  return essence === 'application/xml' || essence === 'application/x-www-form-urlencoded' || essence === 'application/yaml'
+  return (
+    essence === 'application/xml' || essence === 'application/x-www-form-urlencoded' || essence === 'application/yaml'
+  )
 }
 
 function essenceOf(contentType: string): string {
@@ -100,7 +102,8 @@ export function checkAttribute(name: string, value: unknown, pointer: string): a
     if (complaint !== undefined) throw invalid(`${pointer}/${escapePointer(name)}`, complaint)
     return
   }
-  if (core.has(name) || name === 'partitionkey') throw invalid(`${pointer}/${name}`, `Attribute ${name} must be a string.`)
+  if (core.has(name) || name === 'partitionkey')
+    throw invalid(`${pointer}/${name}`, `Attribute ${name} must be a string.`)
   checkName(name, pointer)
   if (typeof value === 'boolean') return
   if (typeof value === 'number' && Number.isInteger(value) && value === (value | 0)) return
@@ -121,9 +124,13 @@ function complain(name: string, value: string): string | undefined {
     case 'source':
       return uriReference.test(value) ? undefined : 'Attribute source must be a URI reference, and not empty.'
     case 'time':
-      return isTime(value) ? undefined : 'Attribute time must be a time as RFC 3339 writes it, like 2026-01-31T12:00:00Z.'
+      return isTime(value)
+        ? undefined
+        : 'Attribute time must be a time as RFC 3339 writes it, like 2026-01-31T12:00:00Z.'
     case 'datacontenttype':
-      return mediaType.test(value) ? undefined : 'Attribute datacontenttype must be a media type, like application/json.'
+      return mediaType.test(value)
+        ? undefined
+        : 'Attribute datacontenttype must be a media type, like application/json.'
     case 'dataschema':
       return absoluteUri.test(value) ? undefined : 'Attribute dataschema must be an absolute URI.'
     case 'data':
@@ -134,7 +141,8 @@ function complain(name: string, value: string): string | undefined {
 }
 
 function checkName(name: string, pointer: string): void {
-  if (!attributeName.test(name) || name === 'data') throw invalid(`${pointer}/${escapePointer(name)}`, nameComplaint(name))
+  if (!attributeName.test(name) || name === 'data')
+    throw invalid(`${pointer}/${escapePointer(name)}`, nameComplaint(name))
 }
 
 function nameComplaint(name: string): string {

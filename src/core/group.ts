@@ -31,11 +31,7 @@ export class PullGroups {
   }
 
   /** One result per settlement, in order. Throws UnsupportedError before settling any where the broker lacks one. */
-  async settle(
-    topic: string,
-    group: string,
-    settlements: readonly Settlement[],
-  ): Promise<readonly SettleResult[]> {
+  async settle(topic: string, group: string, settlements: readonly Settlement[]): Promise<readonly SettleResult[]> {
     for (const { outcome } of settlements) this.#gate(outcome)
     const consumer = await this.#consumer(topic, group)
     return consumer.settle(settlements)

@@ -77,16 +77,20 @@ export function scanArray(
   let i = space(from)
   if (i >= end || buf[i] !== 0x5b) throw new ScanError(i, 'a JSON array must begin')
   i = space(i + 1)
-  if (buf[i] === 0x5d && i < end) return finish(i + 1)
+  if (buf[i] === 0x5d && i < end) {
+    finish(i + 1)
+    return
+  }
   for (;;) {
     const start = i
     i = value(i, 1)
     each(start, i)
     i = space(i)
     if (i < end && buf[i] === COMMA) i = space(i + 1)
-    else if (i < end && buf[i] === 0x5d) return finish(i + 1)
+    else if (i < end && buf[i] === 0x5d) break
     else throw unexpected(i)
   }
+  finish(i + 1)
 }
 
 /** Whether the bytes are valid UTF-8. */
@@ -152,7 +156,8 @@ function envelopeAt(start: number): Envelope {
 /** A member's name may be written with escapes, and then only decoding tells whether it is one of ours. */
 function dataMember(from: number, to: number): string {
   const length = to - from - 2
-  if (buf[from + 1] === 0x64 && (length === 4 || length === 11)) return String.fromCharCode(...buf.subarray(from + 1, to - 1))
+  if (buf[from + 1] === 0x64 && (length === 4 || length === 11))
+    return String.fromCharCode(...buf.subarray(from + 1, to - 1))
   if (!buf.subarray(from, to).includes(BACKSLASH)) return ''
   return JSON.parse(new TextDecoder().decode(buf.subarray(from, to))) as string
 }
@@ -225,13 +230,13 @@ function string(i: number): number {
     if (i >= end) throw new ScanError(i, 'a string does not end')
     const c = buf[i]!
     if (c === QUOTE) return i + 1
-    if (c === BACKSLASH) i = escape(i)
+    if (c === BACKSLASH) i = escapeSequence(i)
     else if (c < 0x20) throw new ScanError(i, 'a control character in a string')
     else i = sequence(i)
   }
 }
 
-function escape(i: number): number {
+function escapeSequence(i: number): number {
   const c = i + 1 < end ? buf[i + 1] : 0
   if (c === 0x75) {
     for (let digit = i + 2; digit < i + 6; digit++) {
@@ -257,7 +262,15 @@ function sequence(i: number): number {
     return i + 3
   }
   const c3 = i + 3 < end ? buf[i + 3]! : 0
-  if (c >= 0xf0 && c <= 0xf4 && tail(c1) && tail(c2) && tail(c3) && !(c === 0xf0 && c1 < 0x90) && !(c === 0xf4 && c1 > 0x8f)) {
+  if (
+    c >= 0xf0 &&
+    c <= 0xf4 &&
+    tail(c1) &&
+    tail(c2) &&
+    tail(c3) &&
+    !(c === 0xf0 && c1 < 0x90) &&
+    !(c === 0xf4 && c1 > 0x8f)
+  ) {
     return i + 4
   }
   throw new ScanError(i, 'invalid UTF-8')

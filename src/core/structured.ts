@@ -1,6 +1,14 @@
 import { ByteWriter } from './bytes.ts'
 import { GatewayError, invalid } from './errors.ts'
-import { type Attributes, checkAttribute, type DataForm, dataForm, escapePointer, type Event, isJsonType } from './event.ts'
+import {
+  type Attributes,
+  checkAttribute,
+  type DataForm,
+  dataForm,
+  type Event,
+  escapePointer,
+  isJsonType,
+} from './event.ts'
 import { type Envelope, ScanError, scanArray, scanEnvelope } from './scan.ts'
 
 /** What an event without `id`, `source` or `time` gets. */

@@ -1,4 +1,4 @@
-import { GatewayError, invalid } from './errors.ts'
+import { type GatewayError, invalid } from './errors.ts'
 
 const pattern = /^[a-z0-9]+(?:[._-][a-z0-9]+)*$/
 

@@ -157,7 +157,8 @@ export class Publisher {
     const left = head.since + this.#limits.publishDeadline - this.#clock.now()
     if (left <= 0) {
       const error = new GatewayError('unavailable', 'The broker did not take the event in time; it was not sent.')
-      for (const submission of taken) submission.resolve(submission.events.map((event) => failed(event, 'failed', error)))
+      for (const submission of taken)
+        submission.resolve(submission.events.map((event) => failed(event, 'failed', error)))
       return
     }
     this.#inFlight++
@@ -196,7 +197,9 @@ export class Publisher {
     } catch (thrown) {
       // Only a typed error says that nothing was stored; after anything else the broker may have it.
       const known = thrown instanceof GatewayError && thrown.code !== 'unknown_outcome' && thrown.code !== 'internal'
-      const error = known ? thrown : new GatewayError('unknown_outcome', unknownDetail, { cause: toGatewayError(thrown) })
+      const error = known
+        ? thrown
+        : new GatewayError('unknown_outcome', unknownDetail, { cause: toGatewayError(thrown) })
       return events.map((event) => failed(event, known ? 'failed' : 'unknown', error))
     } finally {
       clearTimeout(giveUp)

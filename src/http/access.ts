@@ -37,7 +37,10 @@ export function authenticate(gateway: Gateway, headers: Headers): Access {
 function refuseForeignSites(headers: Headers): void {
   const host = headers.get('host') ?? ''
   if (!loopbackHosts.has(hostname(host))) {
-    throw new GatewayError('permission_denied', 'Without keys the gateway answers to localhost, 127.0.0.1 and [::1] only.')
+    throw new GatewayError(
+      'permission_denied',
+      'Without keys the gateway answers to localhost, 127.0.0.1 and [::1] only.',
+    )
   }
   const origin = headers.get('origin')
   if (origin !== null && !loopbackHosts.has(hostname(origin.replace(/^https?:\/\//, '')))) {

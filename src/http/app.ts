@@ -6,6 +6,7 @@ import type { Gateway, PlatformEnv } from './gateway.ts'
 import { openApiDocument } from './openapi.ts'
 import { newInstance, problem } from './problem.ts'
 import type { Route } from './route.ts'
+import { deadLetterRoutes } from './routes/dead-letters.ts'
 import { groupRoutes } from './routes/groups.ts'
 import { laterRoutes } from './routes/later.ts'
 import { publishRoutes } from './routes/publish.ts'
@@ -27,6 +28,7 @@ export function createApp(gateway: Gateway): App {
     ...publishRoutes(gateway),
     ...readRoutes(gateway),
     ...groupRoutes(gateway),
+    ...deadLetterRoutes(gateway),
     ...topicRoutes,
     ...laterRoutes,
     ...systemRoutes(() => openApiDocument(routes)),
@@ -42,7 +44,12 @@ export function createApp(gateway: Gateway): App {
   }
 }
 
-function serve(gateway: Gateway, limiter: RateLimiter, route: Route, context: AppContext): Response | Promise<Response> {
+function serve(
+  gateway: Gateway,
+  limiter: RateLimiter,
+  route: Route,
+  context: AppContext,
+): Response | Promise<Response> {
   const began = gateway.clock.now()
   const request = context.req.raw
   const done = (response: Response): Response => {
@@ -88,7 +95,10 @@ function checkHeaders(gateway: Gateway, request: Request): void {
   }
   if (count > gateway.limits.headerCount || bytes > gateway.limits.headerBytes) {
     const { headerBytes, headerCount } = gateway.limits
-    throw new GatewayError('headers_too_large', `At most ${headerCount} headers of ${headerBytes} bytes together are taken.`)
+    throw new GatewayError(
+      'headers_too_large',
+      `At most ${headerCount} headers of ${headerBytes} bytes together are taken.`,
+    )
   }
 }
 

@@ -1,5 +1,5 @@
-import { GatewayError, invalid } from '../core/errors.ts'
 import type { z } from 'zod'
+import { GatewayError, invalid } from '../core/errors.ts'
 import { type Call, validate } from './route.ts'
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

@@ -25,7 +25,10 @@ export async function idempotent(
   const { gateway, request, access } = call
   const key = request.headers.get('idempotency-key') ?? ''
   if (!keyPattern.test(key)) {
-    throw invalid('/idempotency-key', 'An Idempotency-Key is given once: 1 to 255 visible ASCII characters without commas.')
+    throw invalid(
+      '/idempotency-key',
+      'An Idempotency-Key is given once: 1 to 255 visible ASCII characters without commas.',
+    )
   }
   const scope = gateway.sha256(JSON.stringify([access.key?.id ?? '', new URL(request.url).pathname, key]))
   const begun = await gateway.store.idempotency.begin({
@@ -59,7 +62,10 @@ export async function idempotent(
   }
   const answer = new Uint8Array(await response.arrayBuffer())
   const headers = { 'content-type': response.headers.get('content-type') ?? 'application/json' }
-  await gateway.store.idempotency.finish(scope, token, { status: response.status, headers, body: answer })
+  await gateway.store.idempotency
+    .finish(scope, token, { status: response.status, headers, body: answer })
+    // The events are stored, and that is what the caller must hear; a retry carries the same ids.
+    .catch((error) => gateway.log('warn', 'An idempotent answer could not be remembered.', { cause: String(error) }))
   return new Response(answer, { status: response.status, headers })
 }
 

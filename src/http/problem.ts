@@ -47,25 +47,37 @@ const titles: Readonly<Record<ErrorCode, string>> = {
 
 /** What each code means and what to do about it; the page behind `type`. */
 const meanings: Readonly<Record<ErrorCode, string>> = {
-  invalid_argument: 'The request is not well formed. `errors` points at each field and says what it must be. Change it and send it again.',
+  invalid_argument:
+    'The request is not well formed. `errors` points at each field and says what it must be. Change it and send it again.',
   unauthenticated: 'Send a key: `Authorization: Bearer slk_…`. A key that was revoked, or is unknown, looks the same.',
-  permission_denied: 'The key is valid, and none of its scopes allows this. Ask the operator for the scope that `detail` names.',
-  not_found: 'It does not exist, or no scope of the key can see it. Topics are declared in the configuration; `sluice dev` creates them on first use.',
+  permission_denied:
+    'The key is valid, and none of its scopes allows this. Ask the operator for the scope that `detail` names.',
+  not_found:
+    'It does not exist, or no scope of the key can see it. Topics are declared in the configuration; `sluice dev` creates them on first use.',
   method_not_allowed: 'The path exists, and takes the methods that the `Allow` header lists.',
-  conflict: 'Something else changed or holds it: read it again, then decide. An `Idempotency-Key` whose first request still runs answers this too.',
-  lease_lost: 'The lease ran out, was replaced or was never given. Nothing was settled; the event is delivered again, so settle that delivery.',
-  stale_cursor: 'The place is beyond retention, or belongs to a log that the topic is not bound to any more. Read again from `earliest`, `latest` or a time.',
+  conflict:
+    'Something else changed or holds it: read it again, then decide. An `Idempotency-Key` whose first request still runs answers this too.',
+  lease_lost:
+    'The lease ran out, was replaced or was never given. Nothing was settled; the event is delivered again, so settle that delivery.',
+  stale_cursor:
+    'The place is beyond retention, or belongs to a log that the topic is not bound to any more. Read again from `earliest`, `latest` or a time.',
   too_large: 'A limit in bytes or in items was exceeded, and nothing was stored. `detail` has the limit.',
-  unsupported_media_type: 'Publish as `application/cloudevents+json`, `application/cloudevents-batch+json`, `application/x-ndjson`, in binary mode, or as plain data.',
-  unprocessable: 'The request is well formed and contradicts something, such as an `Idempotency-Key` that was used with another payload.',
-  partial_failure: '`results` says of each item whether it was stored, failed, or is unknown. 503: send those that were not stored again, with their ids. 422: they will fail again as they are.',
+  unsupported_media_type:
+    'Publish as `application/cloudevents+json`, `application/cloudevents-batch+json`, `application/x-ndjson`, in binary mode, or as plain data.',
+  unprocessable:
+    'The request is well formed and contradicts something, such as an `Idempotency-Key` that was used with another payload.',
+  partial_failure:
+    '`results` says of each item whether it was stored, failed, or is unknown. 503: send those that were not stored again, with their ids. 422: they will fail again as they are.',
   throttled: 'Slow down and send it again after `Retry-After` seconds. Nothing was done.',
   headers_too_large: 'The headers are over the limit in bytes or in number.',
   misconfigured: 'The operator must act: the log of the gateway names the setting.',
   internal: 'A defect of the gateway. Its log has the cause under the `instance` of the answer.',
-  unsupported: '`capability` names what the broker behind the topic cannot do. Bind the topic to a broker that can, or do without.',
-  unavailable: 'The broker, the store or the gateway cannot take it now. Nothing was done; send it again after `Retry-After` seconds.',
-  unknown_outcome: 'The broker did not answer in time and may have stored the event. Publish it again with the id in the answer: within the deduplication window of the topic it is stored once.',
+  unsupported:
+    '`capability` names what the broker behind the topic cannot do. Bind the topic to a broker that can, or do without.',
+  unavailable:
+    'The broker, the store or the gateway cannot take it now. Nothing was done; send it again after `Retry-After` seconds.',
+  unknown_outcome:
+    'The broker did not answer in time and may have stored the event. Publish it again with the id in the answer: within the deduplication window of the topic it is stored once.',
 }
 
 export interface ItemResult {

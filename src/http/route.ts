@@ -6,7 +6,7 @@ import { checkTopicName } from '../core/topic-name.ts'
 import { type Access, requireScope, type Scope } from './access.ts'
 import type { Gateway, OpenTopic, PlatformEnv } from './gateway.ts'
 
-export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** One operation of the API: what routes it, validates it and describes it in OpenAPI. */
 export interface Route {
@@ -92,7 +92,7 @@ export function findTopic(call: Call, scope: Scope): OpenTopic | undefined {
   return topic
 }
 
-function noTopic(): GatewayError {
+export function noTopic(): GatewayError {
   return new GatewayError('not_found', 'There is no such topic. Topics are declared in the configuration.')
 }
 

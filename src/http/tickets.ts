@@ -45,7 +45,7 @@ export async function redeemTicket(gateway: Gateway, ticket: string): Promise<Ac
 
 /** HMAC-SHA-256 (RFC 2104) by the web platform. */
 async function sign(gateway: Gateway, payload: string): Promise<string> {
-  const secret = await gateway.store.secret('tickets')
+  const secret = Uint8Array.from(await gateway.store.secret('tickets'))
   const key = await crypto.subtle.importKey('raw', secret, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])
   const mac = new Uint8Array(await crypto.subtle.sign('HMAC', key, new TextEncoder().encode(payload)))
   return Array.from(mac, (byte) => byte.toString(16).padStart(2, '0')).join('')

@@ -1,5 +1,5 @@
 import type { PublishResult } from '../../core/broker.ts'
-import { UnsupportedError, GatewayError, invalid, type ItemError, toGatewayError } from '../../core/errors.ts'
+import { GatewayError, type ItemError, invalid, toGatewayError, UnsupportedError } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import { type Defaults, parseStructured } from '../../core/structured.ts'
 import { BrokenKeys } from '../../core/topic.ts'
@@ -33,7 +33,11 @@ export async function publishLines(
   }
   budget.take(streamBytes)
   const topic = known ?? (await call.gateway.topics.create(call.context.req.param('topic') ?? ''))
-  const out = new TransformStream<Uint8Array, Uint8Array>({}, undefined, new ByteLengthQueuingStrategy({ highWaterMark: receiptBytes }))
+  const out = new TransformStream<Uint8Array, Uint8Array>(
+    {},
+    undefined,
+    new ByteLengthQueuingStrategy({ highWaterMark: receiptBytes }),
+  )
   const stream = new LineStream(call, topic, intent, key, defaults, out.writable.getWriter())
   stream.run().finally(() => budget.give(streamBytes))
   return new Response(out.readable, { headers: { 'content-type': 'application/x-ndjson' } })

@@ -27,7 +27,11 @@ export function publishRoutes(gateway: Gateway): Route[] {
   const ids = new Ids(gateway.clock)
   const timestamps = new Timestamps()
   const budget = new MemoryBudget(gateway.limits.inFlightBytes)
-  const options = { delay: duration(gateway.limits.delay).optional(), atomic: flag.optional(), key: z.string().optional() }
+  const options = {
+    delay: duration(gateway.limits.delay).optional(),
+    atomic: flag.optional(),
+    key: z.string().optional(),
+  }
   const anyForm = z.strictObject(options)
   const plainForm = z.strictObject({
     ...options,
@@ -143,7 +147,10 @@ function parse(
   const places = splitBatch(body, limits.depth)
   if (places.length === 0) throw invalid('', 'A batch has at least one event.')
   if (places.length > limits.batchEvents) {
-    throw new GatewayError('too_large', `A batch has at most ${limits.batchEvents} events; ${places.length} were given.`)
+    throw new GatewayError(
+      'too_large',
+      `A batch has at most ${limits.batchEvents} events; ${places.length} were given.`,
+    )
   }
   return places.map(([from, to], i) => withKey(parseStructured(body, from, to, limits.depth, defaults, `/${i}`), key))
 }
@@ -164,7 +171,12 @@ function plainEvent(
   wanted: { readonly [name: string]: unknown },
   defaults: Defaults,
 ): Event {
-  const attributes: Record<string, string> & { specversion: '1.0' } = { specversion: '1.0', id: '', source: '', type: '' }
+  const attributes: Record<string, string> & { specversion: '1.0' } = {
+    specversion: '1.0',
+    id: '',
+    source: '',
+    type: '',
+  }
   for (const name of plainAttributes) {
     const value = wanted[name]
     if (typeof value !== 'string') continue
@@ -241,4 +253,3 @@ export function countResults(gateway: Gateway, topic: string, results: readonly 
   if (failed > 0) metrics.published(topic, 'failed', failed)
   if (unknown > 0) metrics.published(topic, 'unknown', unknown)
 }
-

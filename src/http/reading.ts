@@ -1,0 +1,113 @@
+import type { Log, LogBatch, LogRecord, ReadOptions, Start } from '../core/broker.ts'
+import type { ByteWriter } from '../core/bytes.ts'
+import { writeStructured } from '../core/structured.ts'
+import { outward } from './cursors.ts'
+import type { OpenTopic } from './gateway.ts'
+import type { Call } from './route.ts'
+
+/** A read of a log, as a request asks for it. */
+export interface Reading {
+  readonly topic: OpenTopic
+  readonly log: Log
+  readonly from: Start
+  readonly to: Date | 'latest' | undefined
+  readonly limit: number | undefined
+  /** How long to wait for the first event that matches. */
+  readonly waitMs: number
+  readonly key: string | undefined
+  readonly type: string | undefined
+}
+
+/** How many events a page looks at before it answers with what it found. */
+const pageScan = 20_000
+
+/** `{"position","event"}`, on one line. */
+export function writeEntry(out: ByteWriter, record: LogRecord): void {
+  out.ascii('{"position":')
+  out.text(JSON.stringify(record.position))
+  out.ascii(',"event":')
+  writeStructured(out, record.event)
+  out.byte(0x7d)
+}
+
+/** The batches of a read, from `from` on. */
+export function batches(
+  reading: Reading,
+  from: Start,
+  options: { readonly follow?: boolean; readonly signal: AbortSignal },
+): AsyncIterable<LogBatch> {
+  const wanted: ReadOptions = {
+    signal: options.signal,
+    ...(options.follow === true && { follow: true }),
+    ...(reading.to !== undefined && { to: reading.to }),
+    ...(reading.key !== undefined && { key: reading.key }),
+    // With a filter of ours, how many the broker must look at is not known.
+    ...(reading.limit !== undefined && reading.type === undefined && { limit: reading.limit }),
+  }
+  return reading.log.read(reading.topic.brokerTopic, from, wanted)
+}
+
+/** Whether an event passes the filter that the broker does not know. */
+export function wants(reading: Reading, record: LogRecord): boolean {
+  return reading.type === undefined || record.event.attributes.type === reading.type
+}
+
+/**
+ * Hands events to `take` until there are `limit` of them, or more than `bytes` as `take` counts, or the range ends; where
+ * it found none, waits for the first. Answers the cursor to go on from.
+ */
+export async function collect(
+  call: Call,
+  reading: Reading,
+  limit: number,
+  bytes: number,
+  take: (record: LogRecord) => number,
+): Promise<string> {
+  const { request, gateway } = call
+  const signal = AbortSignal.any([request.signal, gateway.stopping])
+  const state = { taken: 0, looked: 0, next: '', full: false }
+  for await (const batch of batches(reading, reading.from, { signal })) {
+    consume(reading, batch, state, limit, bytes, take)
+    if (state.full || state.looked >= pageScan) break
+  }
+  if (state.taken === 0 && reading.waitMs > 0 && state.looked < pageScan && reading.to === undefined) {
+    const deadline = AbortSignal.timeout(reading.waitMs)
+    const follow = batches(
+      reading,
+      { cursor: state.next },
+      { follow: true, signal: AbortSignal.any([signal, deadline]) },
+    )
+    for await (const batch of follow) {
+      consume(reading, batch, state, limit, bytes, take)
+      if (state.taken > 0) break
+    }
+  }
+  return outward(reading.topic, state.next)
+}
+
+interface Collected {
+  taken: number
+  looked: number
+  next: string
+  full: boolean
+}
+
+function consume(
+  reading: Reading,
+  batch: LogBatch,
+  state: Collected,
+  limit: number,
+  bytes: number,
+  take: (record: LogRecord) => number,
+): void {
+  for (const record of batch.records) {
+    state.looked++
+    state.next = record.cursor
+    if (!wants(reading, record)) continue
+    const size = take(record)
+    state.taken++
+    state.full = state.taken >= limit || size >= bytes
+    if (state.full) return
+  }
+  state.next = batch.cursor
+}

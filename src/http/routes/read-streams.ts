@@ -1,0 +1,174 @@
+import type { LogBatch } from '../../core/broker.ts'
+import { ByteWriter } from '../../core/bytes.ts'
+import { outward } from '../cursors.ts'
+import { batches, collect, type Reading, wants, writeEntry } from '../reading.ts'
+import type { Call } from '../route.ts'
+
+/** What may wait for a reader before reading the log pauses. */
+const bufferBytes = 1 << 20
+const heartbeatMs = 15_000
+/** A live reader that takes nothing for so long is dropped; it resumes from its last cursor. */
+const slowReaderMs = 30_000
+
+/** The range as lines, then `{"next"}`. Where that is missing, the stream broke off. */
+export async function streamLines(call: Call, reading: Reading): Promise<Response> {
+  if (reading.waitMs > 0) return waitForLines(call, reading)
+  const source = linesOf(call, reading)
+  // The first step runs now: a refusal is a problem and not a broken stream.
+  const first = await source.next()
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        if (first.done !== true) controller.enqueue(first.value)
+      },
+      async pull(controller) {
+        const step = await source.next()
+        if (step.done === true) controller.close()
+        else controller.enqueue(step.value)
+      },
+      async cancel() {
+        await source.return()
+      },
+    },
+    new ByteLengthQueuingStrategy({ highWaterMark: bufferBytes }),
+  )
+  return new Response(body, { headers: { 'content-type': 'application/x-ndjson' } })
+}
+
+async function* linesOf(call: Call, reading: Reading): AsyncGenerator<Uint8Array, void, void> {
+  const signal = AbortSignal.any([call.request.signal, call.gateway.stopping])
+  const out = new ByteWriter(256 << 10)
+  const left = { events: reading.limit ?? Number.POSITIVE_INFINITY }
+  let next = ''
+  for await (const batch of batches(reading, reading.from, { signal })) {
+    next = writeBatch(call, reading, batch, left, out, () => out.byte(0x0a))
+    if (out.length > 0) yield out.take()
+    if (left.events === 0) break
+  }
+  if (signal.aborted) throw new Error('The read was broken off.')
+  out.text(`${JSON.stringify({ next: outward(reading.topic, next) })}\n`)
+  yield out.take()
+}
+
+/** What a page would hold, as lines: waiting is for the first event. */
+async function waitForLines(call: Call, reading: Reading): Promise<Response> {
+  const out = new ByteWriter(4096)
+  let events = 0
+  const next = await collect(call, reading, reading.limit ?? call.gateway.limits.batchEvents, bufferBytes, (record) => {
+    writeEntry(out, record)
+    out.byte(0x0a)
+    events++
+    return out.length
+  })
+  out.text(`${JSON.stringify({ next })}\n`)
+  call.gateway.metrics.read(reading.topic.name, events)
+  return new Response(out.take(), { headers: { 'content-type': 'application/x-ndjson' } })
+}
+
+/** Writes the events of a batch that are wanted; answers the cursor after what it covered. */
+function writeBatch(
+  call: Call,
+  reading: Reading,
+  batch: LogBatch,
+  left: { events: number },
+  out: ByteWriter,
+  after: (cursor: string) => void,
+): string {
+  let events = 0
+  let next = batch.cursor
+  for (const record of batch.records) {
+    if (!wants(reading, record)) continue
+    writeEntry(out, record)
+    after(record.cursor)
+    events++
+    if (--left.events === 0) {
+      next = record.cursor
+      break
+    }
+  }
+  if (events > 0) call.gateway.metrics.read(reading.topic.name, events)
+  return next
+}
+
+/** The log as server-sent events (WHATWG HTML, "Server-sent events"), live unless an end was asked for. */
+export async function streamServerSentEvents(call: Call, reading: Reading): Promise<Response> {
+  const gone = new AbortController()
+  const signal = AbortSignal.any([call.request.signal, call.gateway.stopping, gone.signal])
+  const follow = reading.to === undefined
+  const source = batches(reading, reading.from, { follow, signal })[Symbol.asyncIterator]()
+  const pipe = new TransformStream<Uint8Array, Uint8Array>(
+    {},
+    undefined,
+    new ByteLengthQueuingStrategy({ highWaterMark: bufferBytes }),
+  )
+  // The first batch is there before the answer: it fixes the place, so that nothing published after is missed.
+  const first = await source.next()
+  pumpEvents(call, reading, source, first, pipe.writable.getWriter(), gone)
+  return new Response(pipe.readable, {
+    headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' },
+  })
+}
+
+async function pumpEvents(
+  call: Call,
+  reading: Reading,
+  source: AsyncIterator<LogBatch>,
+  first: IteratorResult<LogBatch>,
+  writer: WritableStreamDefaultWriter<Uint8Array>,
+  gone: AbortController,
+): Promise<void> {
+  const encoder = new TextEncoder()
+  const out = new ByteWriter(4096)
+  const left = { events: reading.limit ?? Number.POSITIVE_INFINITY }
+  const send = (bytes: Uint8Array): void => {
+    writer.write(bytes).catch(() => gone.abort())
+  }
+  writer.closed.catch(() => gone.abort())
+  const heartbeat = setInterval(() => {
+    if ((writer.desiredSize ?? 0) > 0) send(encoder.encode(': keep-alive\n\n'))
+  }, heartbeatMs)
+  try {
+    let step = first
+    send(encoder.encode(': connected\n\n'))
+    // An id without data sets Last-Event-ID without an event: who reconnects before the first one misses nothing.
+    if (step.done !== true && step.value.records.length === 0) {
+      send(encoder.encode(`id: ${outward(reading.topic, step.value.cursor)}\n\n`))
+    }
+    while (step.done !== true && left.events > 0) {
+      for (const record of step.value.records) {
+        if (!wants(reading, record) || left.events === 0) continue
+        out.text(`id: ${outward(reading.topic, record.cursor)}\ndata: `)
+        writeEntry(out, record)
+        out.ascii('\n\n')
+        left.events--
+        call.gateway.metrics.read(reading.topic.name, 1)
+      }
+      if (out.length > 0) send(out.take())
+      if (!(await drained(writer))) break
+      step = await source.next()
+    }
+  } catch (error) {
+    call.gateway.log('warn', 'A live read broke off.', { topic: reading.topic.name, cause: String(error) })
+  } finally {
+    clearInterval(heartbeat)
+    gone.abort()
+    await source.return?.()
+    await writer.close().catch(() => {})
+  }
+}
+
+/** Waits until the reader took enough; false where it is too slow, or gone. */
+async function drained(writer: WritableStreamDefaultWriter<Uint8Array>): Promise<boolean> {
+  if ((writer.desiredSize ?? 0) > 0) return true
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const slow = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), slowReaderMs)
+  })
+  try {
+    return await Promise.race([writer.ready.then(() => true), slow])
+  } catch {
+    return false
+  } finally {
+    clearTimeout(timer)
+  }
+}

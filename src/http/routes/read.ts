@@ -1,0 +1,148 @@
+import { z } from 'zod'
+import { ByteWriter } from '../../core/bytes.ts'
+import { requireLog } from '../../core/capabilities.ts'
+import { invalid } from '../../core/errors.ts'
+import { isTime } from '../../core/event.ts'
+import { pageMax } from '../../core/limits.ts'
+import { checkTopicName } from '../../core/topic-name.ts'
+import { requireScope } from '../access.ts'
+import { readJson } from '../body.ts'
+import { startOf } from '../cursors.ts'
+import type { Gateway } from '../gateway.ts'
+import { collect, type Reading, writeEntry } from '../reading.ts'
+import { type Call, json, noTopic, param, query, type Route, topicFor, topicOrNew } from '../route.ts'
+import { count, duration, logEntry } from '../schemas.ts'
+import { issueTicket } from '../tickets.ts'
+import { streamLines, streamServerSentEvents } from './read-streams.ts'
+
+const ticketBody = z.strictObject({ topic: z.string() })
+
+export function readRoutes(gateway: Gateway): Route[] {
+  const readQuery = z.strictObject({
+    from: z.string().optional(),
+    to: z.string().optional(),
+    limit: count(999_999_999).optional(),
+    wait: duration(gateway.limits.wait).optional(),
+    key: z.string().min(1).optional(),
+    type: z.string().min(1).optional(),
+    ticket: z.string().optional(),
+  })
+
+  async function read(call: Call): Promise<Response> {
+    // A reader that is early must find the topic when its first event comes.
+    const topic = await topicOrNew(call, 'consume')
+    const log = requireLog(topic.broker)
+    const wanted = query(call, readQuery)
+    const format = formatOf(call.request)
+    const resume = format === 'sse' ? call.request.headers.get('last-event-id') : null
+    const reading: Reading = {
+      topic,
+      log,
+      from: startOf(topic, resume ?? wanted.from ?? 'latest', resume === null ? '/from' : '/last-event-id'),
+      to: endOf(wanted.to),
+      limit: wanted.limit,
+      waitMs: wanted.wait ?? 0,
+      key: wanted.key,
+      type: wanted.type,
+    }
+    if (format === 'sse') return streamServerSentEvents(call, reading)
+    if (format === 'ndjson') return streamLines(call, reading)
+    return page(call, reading)
+  }
+
+  /** One page as JSON. A bounded part of the log is looked at, so a filter may find nothing and still advance. */
+  async function page(call: Call, reading: Reading): Promise<Response> {
+    const limit = reading.limit ?? gateway.limits.list
+    if (limit > pageMax)
+      throw invalid('/limit', `limit is at most ${pageMax} in JSON; ask for application/x-ndjson to get more`)
+    const out = new ByteWriter(4096)
+    out.ascii('{"events":[')
+    let events = 0
+    const next = await collect(call, { ...reading, limit }, limit, gateway.limits.batchBytes, (record) => {
+      if (events++ > 0) out.byte(0x2c)
+      writeEntry(out, record)
+      return out.length
+    })
+    out.text(`],"next":${JSON.stringify(next)}}`)
+    gateway.metrics.read(reading.topic.name, events)
+    return new Response(out.take(), { headers: { 'content-type': 'application/json' } })
+  }
+
+  async function one(call: Call): Promise<Response> {
+    const topic = topicFor(call, 'consume')
+    const record = await requireLog(topic.broker).get(topic.brokerTopic, param(call, 'position'))
+    const out = new ByteWriter(1024)
+    writeEntry(out, record)
+    return new Response(out.take(), { headers: { 'content-type': 'application/json' } })
+  }
+
+  async function ticket(call: Call): Promise<Response> {
+    const { topic } = await readJson(call, ticketBody)
+    checkTopicName(topic)
+    if (!call.access.sees(topic) || (gateway.topics.resolve(topic) === undefined && !gateway.topics.creates)) {
+      throw noTopic()
+    }
+    requireScope(call.access, 'consume', topic)
+    const issued = await issueTicket(gateway, call.access, topic)
+    return json({ ticket: issued.ticket, expiresAt: new Date(issued.expiresAt).toISOString() })
+  }
+
+  return [
+    {
+      method: 'GET',
+      path: '/v1/topics/:topic/events',
+      access: 'ticket',
+      handle: read,
+      doc: {
+        summary: 'Read the log: a page as JSON, all of it as lines, or live as server-sent events',
+        tag: 'Read',
+        query: readQuery,
+        answers: {
+          200: {
+            'application/json': z.strictObject({ events: z.array(logEntry), next: z.string() }),
+            'application/x-ndjson': z.union([logEntry, z.strictObject({ next: z.string() })]),
+            'text/event-stream': z.string(),
+          },
+        },
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v1/topics/:topic/events/:position',
+      access: 'key',
+      handle: one,
+      doc: {
+        summary: 'Read one event by its position',
+        tag: 'Read',
+        answers: { 200: { 'application/json': logEntry } },
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v1/tickets',
+      access: 'key',
+      handle: ticket,
+      doc: {
+        summary: 'Get a ticket that stands in for a key where headers cannot be sent',
+        tag: 'Read',
+        body: { 'application/json': ticketBody },
+        answers: {
+          200: { 'application/json': z.strictObject({ ticket: z.string(), expiresAt: z.iso.datetime() }) },
+        },
+      },
+    },
+  ]
+}
+
+/** Server-sent events or lines where they are asked for; JSON otherwise. */
+function formatOf(request: Request): 'json' | 'ndjson' | 'sse' {
+  const accept = request.headers.get('accept') ?? ''
+  if (accept.includes('text/event-stream')) return 'sse'
+  return accept.includes('application/x-ndjson') ? 'ndjson' : 'json'
+}
+
+function endOf(text: string | undefined): Date | 'latest' | undefined {
+  if (text === undefined || text === 'latest') return text
+  if (!isTime(text)) throw invalid('/to', 'must be latest, or a time like 2026-01-31T12:00:00Z')
+  return new Date(text)
+}

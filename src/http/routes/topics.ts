@@ -1,0 +1,135 @@
+import { z } from 'zod'
+import type { Capabilities } from '../../core/broker.ts'
+import { formatDuration } from '../../core/duration.ts'
+import { pageMax } from '../../core/limits.ts'
+import { checkTopicName } from '../../core/topic-name.ts'
+import { requireScope } from '../access.ts'
+import { entityTag } from '../etag.ts'
+import type { OpenTopic } from '../gateway.ts'
+import { type Call, json, noTopic, param, query, type Route } from '../route.ts'
+import { capabilities, count } from '../schemas.ts'
+
+const listQuery = z.strictObject({ limit: count(pageMax).optional(), cursor: z.string().max(256).optional() })
+
+const topicSummary = z
+  .strictObject({ topic: z.string(), broker: z.string(), epoch: z.int(), dedupWindow: z.string() })
+  .meta({ id: 'TopicSummary' })
+
+const topicSchema = topicSummary
+  .extend({ capabilities, groups: z.array(z.string()), subscriptions: z.array(z.string()) })
+  .meta({ id: 'Topic' })
+
+const brokerSchema = z
+  .strictObject({
+    name: z.string(),
+    type: z.string(),
+    state: z.enum(['up', 'down']),
+    error: z.string().optional(),
+    capabilities: capabilities.optional(),
+  })
+  .meta({ id: 'Broker' })
+
+function summary(topic: OpenTopic): z.output<typeof topicSummary> {
+  const { name, brokerName, epoch, dedupWindowMs } = topic
+  return { topic: name, broker: brokerName, epoch, dedupWindow: formatDuration(dedupWindowMs) }
+}
+
+/** Whatever the gateway adds on top of a broker would say so here; so far everything is the broker's own. */
+function described(of: Capabilities): z.output<typeof capabilities> {
+  return Object.fromEntries(Object.entries(of).map(([name, value]) => [name, { value, by: 'broker' as const }]))
+}
+
+/** A page of names that are sorted: what comes after the cursor. */
+function page<T>(call: Call, items: readonly T[], nameOf: (item: T) => string): { items: T[]; next?: string } {
+  const { limit = call.gateway.limits.list, cursor } = query(call, listQuery)
+  const rest = cursor === undefined ? items : items.filter((item) => nameOf(item) > cursor)
+  const taken = rest.slice(0, limit)
+  return rest.length > taken.length ? { items: taken, next: nameOf(taken.at(-1)!) } : { items: taken }
+}
+
+function listTopics(call: Call): Response {
+  const seen = call.gateway.topics.list().filter(({ name }) => call.access.sees(name))
+  const { items, next } = page(call, seen, ({ name }) => name)
+  return json({ items: items.map(summary), ...(next !== undefined && { next }) })
+}
+
+async function getTopic(call: Call): Promise<Response> {
+  const name = param(call, 'topic')
+  checkTopicName(name)
+  const topic = call.access.sees(name) ? call.gateway.topics.resolve(name) : undefined
+  if (topic === undefined) throw noTopic()
+  const groups = await topic.broker.groups.list(topic.brokerTopic)
+  const body = {
+    ...summary(topic),
+    capabilities: described(topic.broker.capabilities),
+    groups: [...groups],
+    subscriptions: [],
+  }
+  return json(body, 200, { etag: entityTag(call.gateway, [body]) })
+}
+
+async function listBrokers(call: Call): Promise<Response> {
+  requireScope(call.access, 'admin')
+  const brokers = [...call.gateway.brokers.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  const { items, next } = page(call, brokers, ({ name }) => name)
+  const shown = await Promise.all(
+    items.map(async ({ name, type, broker, error }) => {
+      if (broker === undefined) return { name, type, state: 'down' as const, error: error ?? 'It could not be opened.' }
+      const reason = await broker.health().then(
+        () => undefined,
+        (failure: Error) => failure.message,
+      )
+      const state = reason === undefined ? ('up' as const) : ('down' as const)
+      return {
+        name,
+        type,
+        state,
+        ...(reason !== undefined && { error: reason }),
+        capabilities: described(broker.capabilities),
+      }
+    }),
+  )
+  return json({ items: shown, ...(next !== undefined && { next }) })
+}
+
+export const topicRoutes: readonly Route[] = [
+  {
+    method: 'GET',
+    path: '/v1/topics',
+    access: 'key',
+    handle: listTopics,
+    doc: {
+      summary: 'The topics that the key can see',
+      tag: 'Gateway',
+      query: listQuery,
+      answers: {
+        200: { 'application/json': z.strictObject({ items: z.array(topicSummary), next: z.string().optional() }) },
+      },
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/topics/:topic',
+    access: 'key',
+    handle: getTopic,
+    doc: {
+      summary: 'A topic, and what the broker behind it can do',
+      tag: 'Gateway',
+      answers: { 200: { 'application/json': topicSchema } },
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/brokers',
+    access: 'key',
+    handle: listBrokers,
+    doc: {
+      summary: 'The brokers and their state',
+      tag: 'Gateway',
+      query: listQuery,
+      answers: {
+        200: { 'application/json': z.strictObject({ items: z.array(brokerSchema), next: z.string().optional() }) },
+      },
+    },
+  },
+]
