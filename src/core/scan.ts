@@ -224,11 +224,16 @@ function name(i: number): number {
   return string(i + 1)
 }
 
-function string(i: number): number {
+function string(start: number): number {
+  // Locals: the engine need not read the module's state again for every byte.
+  const bytes = buf
+  const asIs = plain
+  const to = end
+  let i = start
   for (;;) {
-    while (i < end && plain[buf[i]!] === 1) i++
-    if (i >= end) throw new ScanError(i, 'a string does not end')
-    const c = buf[i]!
+    while (i < to && asIs[bytes[i]!] === 1) i++
+    if (i >= to) throw new ScanError(i, 'a string does not end')
+    const c = bytes[i]!
     if (c === QUOTE) return i + 1
     if (c === BACKSLASH) i = escapeSequence(i)
     else if (c < 0x20) throw new ScanError(i, 'a control character in a string')
