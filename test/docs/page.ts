@@ -1,0 +1,121 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+/** A fenced block of a page: a command, what it prints, a file, or something to look at. */
+export interface Block {
+  /** The first word after the fence. */
+  readonly language: string
+  /** The rest of the line: `server` for a command that goes on running, `file=NAME` for a file. */
+  readonly note: string
+  readonly text: string
+  readonly line: number
+}
+
+export function blocksOf(file: string): Block[] {
+  const blocks: Block[] = []
+  let open: { language: string; note: string; line: number; text: string[] } | undefined
+  for (const [index, line] of readFileSync(file, 'utf8').split('\n').entries()) {
+    const fence = /^```(\S*)\s*(.*)$/.exec(line)
+    if (fence === null) open?.text.push(line)
+    else if (open === undefined) open = { language: fence[1] ?? '', note: fence[2] ?? '', line: index + 1, text: [] }
+    else {
+      blocks.push({ ...open, text: open.text.join('\n') })
+      open = undefined
+    }
+  }
+  return blocks
+}
+
+const root = join(import.meta.dirname, '../..')
+const main = join(root, 'src/cli/main.ts')
+
+/** Runs the commands of a page as a reader would: one shell, one folder, one gateway after the other. */
+export class Reader {
+  readonly #folder: string
+  #server: ChildProcess | undefined
+  /** What the page calls 127.0.0.1:8080, and where the gateway really listens. */
+  #address = '127.0.0.1:8080'
+  readonly #variables = '.reader-variables'
+
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  async writeFile(name: string, text: string): Promise<void> {
+    await writeFile(join(this.#folder, name), `${text.replaceAll("'sluice/", `'${root}/test/docs/package/`)}\n`)
+  }
+
+  /** Starts a command that goes on running; resolves when it listens. */
+  async serve(command: string): Promise<void> {
+    await this.stop()
+    const words = command.replace(/^npm start( --)?/, 'sluice dev').replace(/^sluice /, '')
+    const script = `${this.#prelude()}\nexec node '${main}' ${words} --port 0 --json`
+    const child = spawn('bash', ['-c', script], { cwd: this.#folder, env: this.#env(), stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#server = child
+    let errors = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      errors += text
+    })
+    for await (const line of createInterface({ input: child.stdout })) {
+      const { event, url } = JSON.parse(line) as { event: string; url: string }
+      if (event === 'listening') {
+        this.#address = url.replace('http://', '')
+        child.stdout.resume()
+        return
+      }
+    }
+    throw new Error(`${command} ended before it listened:\n${errors}`)
+  }
+
+  /** Runs a block in one shell; what it prints on both channels, with the address as the page has it. */
+  async run(commands: string): Promise<{ code: number; output: string }> {
+    const script = `${this.#prelude()}\n${this.#here(commands)}\nstatus=$?\ndeclare -p > '${this.#variables}' 2>/dev/null\nexit $status`
+    const child = spawn('bash', ['-c', script], { cwd: this.#folder, env: this.#env(), stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text
+      })
+    }
+    const code = await new Promise<number>((resolve) => child.on('close', (status) => resolve(status ?? 1)))
+    return { code, output: output.replaceAll(this.#address, '127.0.0.1:8080') }
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#server
+    this.#server = undefined
+    if (child === undefined || child.exitCode !== null) return
+    const ended = new Promise((resolve) => child.on('close', resolve))
+    child.kill('SIGTERM')
+    await ended
+  }
+
+  #here(text: string): string {
+    return text.replaceAll('127.0.0.1:8080', this.#address)
+  }
+
+  /** `sluice` is what the README says it stands for; variables live on from block to block, as in a reader's shell. */
+  #prelude(): string {
+    const restore = `[ -f '${this.#variables}' ] && . './${this.#variables}' 2>/dev/null`
+    return `${restore}\nset -o pipefail\nexport SLUICE_URL='http://${this.#address}'\nsluice() { node '${main}' "$@"; }`
+  }
+
+  #env(): NodeJS.ProcessEnv {
+    const { INIT_CWD: _, ...env } = process.env
+    const path = `${join(process.execPath, '..')}:${process.env.PATH ?? ''}`
+    return { ...env, PATH: path, NO_COLOR: '1' }
+  }
+}
+
+/** Whether the output is what the page says; `…` stands for anything. */
+export function matches(expected: string, output: string): boolean {
+  const tidy = (text: string): string => text.trimEnd().replace(/[ \t]+$/gm, '')
+  const pattern = tidy(expected)
+    .split('…')
+    .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+    .join('[\\s\\S]*?')
+  return new RegExp(`^${pattern}$`).test(tidy(output))
+}
