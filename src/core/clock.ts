@@ -14,6 +14,12 @@ export const systemClock: Clock = {
 }
 
 const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+const nibbles = '0123456789abcdef'
+
+function timeOf(ms: number): string {
+  const digits = ms.toString(16).padStart(12, '0')
+  return `${digits.slice(0, 8)}-${digits.slice(8)}`
+}
 
 /** Makes UUIDs of version 7 (RFC 9562) that grow with every call, also within a millisecond (method 1, a counter). */
 export class Ids {
@@ -22,6 +28,8 @@ export class Ids {
   #used = 1024
   #lastMs = 0
   #counter = 0
+  /** The first half of what this millisecond's ids look like. */
+  #time = ''
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -39,13 +47,14 @@ export class Ids {
     if (now > this.#lastMs) {
       this.#lastMs = now
       this.#counter = pool[at + 8]!
+      this.#time = timeOf(now)
     } else if (++this.#counter > 0xfff) {
       this.#lastMs++
       this.#counter = 0
+      this.#time = timeOf(this.#lastMs)
     }
-    const time = this.#lastMs.toString(16).padStart(12, '0')
     const counter = this.#counter
-    return `${time.slice(0, 8)}-${time.slice(8)}-7${(counter >> 8).toString(16)}${hex[counter & 255]}-${hex[0x80 | (pool[at]! & 0x3f)]}${hex[pool[at + 1]!]}-${hex[pool[at + 2]!]}${hex[pool[at + 3]!]}${hex[pool[at + 4]!]}${hex[pool[at + 5]!]}${hex[pool[at + 6]!]}${hex[pool[at + 7]!]}`
+    return `${this.#time}-7${nibbles[counter >> 8]}${hex[counter & 255]}-${hex[0x80 | (pool[at]! & 0x3f)]}${hex[pool[at + 1]!]}-${hex[pool[at + 2]!]}${hex[pool[at + 3]!]}${hex[pool[at + 4]!]}${hex[pool[at + 5]!]}${hex[pool[at + 6]!]}${hex[pool[at + 7]!]}`
   }
 }
 

@@ -95,19 +95,17 @@ export function isTime(text: string): boolean {
  */
 export function checkAttribute(name: string, value: unknown, pointer: string): asserts value is AttributeValue {
   if (typeof value === 'string') {
-    if (forbiddenCharacters.test(value) || !value.isWellFormed()) {
-      throw invalid(`${pointer}/${name}`, `Attribute ${name} has a character that CloudEvents does not allow.`)
-    }
-    const complaint = complain(name, value)
+    const complaint = complain(name, value) ?? complainOfCharacters(name, value)
     if (complaint !== undefined) throw invalid(`${pointer}/${escapePointer(name)}`, complaint)
     return
   }
   if (core.has(name) || name === 'partitionkey')
     throw invalid(`${pointer}/${name}`, `Attribute ${name} must be a string.`)
-  checkName(name, pointer)
+  if (!attributeName.test(name) || name === 'data')
+    throw invalid(`${pointer}/${escapePointer(name)}`, nameComplaint(name))
   if (typeof value === 'boolean') return
   if (typeof value === 'number' && Number.isInteger(value) && value === (value | 0)) return
-  throw invalid(`${pointer}/${name}`, `Attribute ${name} must be a string, a boolean or a 32-bit integer.`)
+  throw invalid(`${pointer}/${name}`, `Attribute ${shown(name)} must be a string, a boolean or a 32-bit integer.`)
 }
 
 const core = new Set(['specversion', 'id', 'source', 'type', 'time', 'subject', 'datacontenttype', 'dataschema'])
@@ -140,13 +138,18 @@ function complain(name: string, value: string): string | undefined {
   }
 }
 
-function checkName(name: string, pointer: string): void {
-  if (!attributeName.test(name) || name === 'data')
-    throw invalid(`${pointer}/${escapePointer(name)}`, nameComplaint(name))
+function complainOfCharacters(name: string, value: string): string | undefined {
+  if (!forbiddenCharacters.test(value) && value.isWellFormed()) return undefined
+  return `Attribute ${shown(name)} has a character that CloudEvents does not allow.`
 }
 
 function nameComplaint(name: string): string {
-  return `Attribute name ${JSON.stringify(name.slice(0, 64))} must be lower-case letters and digits only.`
+  return `Attribute name ${JSON.stringify(shown(name))} must be lower-case letters and digits only.`
+}
+
+/** A name has no bound of its own; a sentence about it has. */
+function shown(name: string): string {
+  return name.slice(0, 64)
 }
 
 /** A reference token of a JSON Pointer (RFC 6901, section 3). */

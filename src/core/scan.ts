@@ -35,6 +35,7 @@ let buf: Uint8Array = new Uint8Array(0)
 let end = 0
 let maxDepth = 64
 let spaced = false
+let escaped = false
 
 /** 1 for a byte that may stand in a string as it is and is no lead byte of a longer sequence. */
 const plain = new Uint8Array(256)
@@ -126,8 +127,10 @@ function envelopeAt(start: number): Envelope {
   }
   for (;;) {
     const nameStart = i
+    escaped = false
     i = name(i)
     const nameEnd = i
+    const member = dataMember(nameStart, nameEnd)
     i = space(i)
     if (i >= end || buf[i] !== COLON) throw unexpected(i)
     i = space(i + 1)
@@ -135,7 +138,6 @@ function envelopeAt(start: number): Envelope {
     spaced = false
     i = value(i, 1)
     found.members++
-    const member = dataMember(nameStart, nameEnd)
     if (member === 'data') {
       found.dataStart = valueStart
       found.dataEnd = i
@@ -155,11 +157,15 @@ function envelopeAt(start: number): Envelope {
 
 /** A member's name may be written with escapes, and then only decoding tells whether it is one of ours. */
 function dataMember(from: number, to: number): string {
+  if (escaped) return JSON.parse(new TextDecoder().decode(buf.subarray(from, to))) as string
   const length = to - from - 2
-  if (buf[from + 1] === 0x64 && (length === 4 || length === 11))
-    return String.fromCharCode(...buf.subarray(from + 1, to - 1))
-  if (!buf.subarray(from, to).includes(BACKSLASH)) return ''
-  return JSON.parse(new TextDecoder().decode(buf.subarray(from, to))) as string
+  if (length === 4) return spells(from + 1, 'data') ? 'data' : ''
+  return length === 11 && spells(from + 1, 'data_base64') ? 'data_base64' : ''
+}
+
+function spells(from: number, text: string): boolean {
+  for (let k = 0; k < text.length; k++) if (buf[from + k] !== text.charCodeAt(k)) return false
+  return true
 }
 
 function space(i: number): number {
@@ -242,6 +248,7 @@ function string(start: number): number {
 }
 
 function escapeSequence(i: number): number {
+  escaped = true
   const c = i + 1 < end ? buf[i + 1] : 0
   if (c === 0x75) {
     for (let digit = i + 2; digit < i + 6; digit++) {
