@@ -56,24 +56,27 @@ export function count(min: number, max: number) {
 }
 
 /** `7d`, `512MiB` or `{ age, bytes }`: how long, or how much, a topic keeps. */
-export const retention = z.union([
-  z.strictObject({ age: duration().optional(), bytes: size().optional() }).transform(({ age, bytes }) => ({
-    ...(age !== undefined && { ms: age }),
-    ...(bytes !== undefined && { bytes }),
-  })),
-  z.string().transform((text, context): { ms?: number; bytes?: number } => {
-    const ms = parseDuration(text)
-    if (ms !== undefined && ms > 0) return { ms }
-    const bytes = parseSize(text)
-    if (bytes !== undefined && bytes > 0) return { bytes }
-    context.issues.push({
-      code: 'custom',
-      input: text,
-      message: 'must be an age such as 7d, a size such as 512MiB, or { age, bytes }',
-    })
-    return z.NEVER
-  }),
-], { error: 'must be an age such as 7d, a size such as 512MiB, or { age, bytes }' })
+export const retention = z.union(
+  [
+    z.strictObject({ age: duration().optional(), bytes: size().optional() }).transform(({ age, bytes }) => ({
+      ...(age !== undefined && { ms: age }),
+      ...(bytes !== undefined && { bytes }),
+    })),
+    z.string().transform((text, context): { ms?: number; bytes?: number } => {
+      const ms = parseDuration(text)
+      if (ms !== undefined && ms > 0) return { ms }
+      const bytes = parseSize(text)
+      if (bytes !== undefined && bytes > 0) return { bytes }
+      context.issues.push({
+        code: 'custom',
+        input: text,
+        message: 'must be an age such as 7d, a size such as 512MiB, or { age, bytes }',
+      })
+      return z.NEVER
+    }),
+  ],
+  { error: 'must be an age such as 7d, a size such as 512MiB, or { age, bytes }' },
+)
 
 export const topicName = z.string().refine(isTopicName, {
   error: `must be lower-case letters and digits, joined by single dots, hyphens or underscores, at most ${topicNameMax} characters`,

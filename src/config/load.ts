@@ -12,6 +12,13 @@ export interface LoadedConfig {
   check<T extends z.ZodType>(schema: T, value: unknown, path: Path): Checked<z.output<T>>
 }
 
+export interface LoadOptions {
+  /** How messages call the file. */
+  readonly shown?: string
+  /** Adds to what the file holds, before it is checked. */
+  readonly complete?: (value: unknown) => unknown
+}
+
 /**
  * Reads, fills in and checks a configuration file. Throws ConfigError that lists everything wrong with it, each with its
  * line and field.
@@ -19,10 +26,10 @@ export interface LoadedConfig {
 export async function loadConfig(
   path: string,
   environment: NodeJS.ProcessEnv,
-  shown: string = path,
+  { shown = path, complete = (value) => value }: LoadOptions = {},
 ): Promise<LoadedConfig> {
   const source = await readSource(path, shown)
-  return checkSource(source, interpolate(source.value, source.directory, environment))
+  return checkSource(source, interpolate(complete(source.value), source.directory, environment))
 }
 
 /** A configuration that no file has. */

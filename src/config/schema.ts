@@ -87,26 +87,26 @@ const notYet = (what: string) => `${what} are not there yet: leave it empty`
 
 /** What a configuration file may hold. Every unknown field is refused. */
 export const configSchema = z.strictObject({
-    listen: z
-      .strictObject({ host: z.string().min(1).default('127.0.0.1'), port: count(0, 65_535).default(8080) })
-      .prefault({}),
-    brokers: z.record(entryName, z.looseObject({ type: z.string() })).default({}),
-    topics: z.record(topicName, topic).default({}),
-    store: z
-      .strictObject({
-        type: z.literal('sqlite', { error: 'must be sqlite: there is no other store yet' }),
-        path: z.string().min(1),
-      })
-      .default({ type: 'sqlite', path: '.sluice/store.db' }),
-    keys: keysSchema.default([]),
-    subscriptions: z.array(z.unknown()).max(0, notYet('subscriptions')).default([]),
-    hooks: z.strictObject({}, { error: notYet('hooks') }).default({}),
-    encryptionKey: z.string().min(1, 'must not be empty').optional(),
-    limits: limits.partial().prefault({}),
-    cors: z.strictObject({ origins: z.array(origin) }).default({ origins: [] }),
-    metrics: z.strictObject({ public: z.boolean().default(false) }).prefault({}),
-    outbound: z.strictObject({ allowPrivate: z.array(cidr).default([]) }).prefault({}),
-  })
+  listen: z
+    .strictObject({ host: z.string().min(1).default('127.0.0.1'), port: count(0, 65_535).default(8080) })
+    .prefault({}),
+  brokers: z.record(entryName, z.looseObject({ type: z.string() })).default({}),
+  topics: z.record(topicName, topic).default({}),
+  store: z
+    .strictObject({
+      type: z.literal('sqlite', { error: 'must be sqlite: there is no other store yet' }),
+      path: z.string().min(1),
+    })
+    .default({ type: 'sqlite', path: '.sluice/store.db' }),
+  keys: keysSchema.default([]),
+  subscriptions: z.array(z.unknown()).max(0, notYet('subscriptions')).default([]),
+  hooks: z.strictObject({}, { error: notYet('hooks') }).default({}),
+  encryptionKey: z.string().min(1, 'must not be empty').optional(),
+  limits: limits.partial().prefault({}),
+  cors: z.strictObject({ origins: z.array(origin) }).default({ origins: [] }),
+  metrics: z.strictObject({ public: z.boolean().default(false) }).prefault({}),
+  outbound: z.strictObject({ allowPrivate: z.array(cidr).default([]) }).prefault({}),
+})
 
 export type Config = z.output<typeof configSchema>
 export type ConfiguredKey = Config['keys'][number]

@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GatewayError } from '../../core/errors.ts'
 import { advice, isBusy, storeError } from './errors.ts'
-import { migrate } from './migrations.ts'
+import { migrate, requireStoreOrNew } from './migrations.ts'
 
 /** How long opening may wait for another process that opens or migrates the same file. */
 const openPatienceMs = 5000
@@ -20,6 +20,8 @@ export async function openDatabase(file: string): Promise<DatabaseSync> {
     let database: DatabaseSync | undefined
     try {
       database = new DatabaseSync(file, { timeout: 0 })
+      // Before anything is written, for it may be somebody else's.
+      requireStoreOrNew(database, file)
       // FULL: ids must survive a power cut once `begin` has answered.
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216')
       migrate(database, file)

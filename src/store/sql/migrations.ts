@@ -28,15 +28,7 @@ export function migrate(database: DatabaseSync, file: string): void {
   database.exec('BEGIN IMMEDIATE')
   try {
     const from = version(database)
-    if (from > migrations.length) {
-      throw new GatewayError(
-        'misconfigured',
-        `The store ${file} was made by a newer version of Sluice (schema ${from}).`,
-      )
-    }
-    if (!ours(database) && !empty(database)) {
-      throw new GatewayError('misconfigured', `${file} is a SQLite database, but no store of Sluice. ${advice}`)
-    }
+    requireStoreOrNew(database, file)
     for (const migration of migrations.slice(from)) database.exec(migration)
     database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${migrations.length}`)
     database.exec('COMMIT')
@@ -44,6 +36,21 @@ export function migrate(database: DatabaseSync, file: string): void {
     database.exec('ROLLBACK')
     throw error
   }
+}
+
+/** Throws `misconfigured` for a database that is not ours, or newer. */
+export function requireStore(database: DatabaseSync, file: string): void {
+  if (!ours(database)) {
+    throw new GatewayError('misconfigured', `${file} is a SQLite database, but no store of Sluice. ${advice}`)
+  }
+  const schema = version(database)
+  if (schema > migrations.length) {
+    throw new GatewayError('misconfigured', `The store ${file} was made by a newer Sluice (schema ${schema}).`)
+  }
+}
+
+export function requireStoreOrNew(database: DatabaseSync, file: string): void {
+  if (!empty(database)) requireStore(database, file)
 }
 
 function version(database: DatabaseSync): number {

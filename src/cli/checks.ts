@@ -1,0 +1,135 @@
+import { bind } from '../config/bindings.ts'
+import { type OpenedBroker, openBrokers, prepareBrokers, type ReadyBroker } from '../config/brokers.ts'
+import type { LoadedConfig } from '../config/load.ts'
+import { declaredTopics, refusals, requirementsOf } from '../config/topics.ts'
+import type { Capabilities } from '../core/broker.ts'
+import { unmet } from '../core/capabilities.ts'
+import { systemClock } from '../core/clock.ts'
+import { toGatewayError } from '../core/errors.ts'
+import { nodeAdapters } from '../runtime/adapters.ts'
+import { isLoopback } from '../runtime/loopback.ts'
+import { storePath } from '../runtime/store-path.ts'
+import type { Binding } from '../store/store.ts'
+import type { Client } from './client.ts'
+
+export interface Finding {
+  readonly check: 'configuration' | 'listen' | 'store' | 'broker' | 'topic'
+  readonly name: string
+  readonly ok: boolean
+  readonly detail: string
+}
+
+/** What a broker can do, found out by opening it, or told by the gateway that holds it. */
+type Seen = { readonly opened: OpenedBroker } | { readonly running: Capabilities }
+
+/** Everything that a start would meet, without its effects. Throws ConfigError where an adapter refuses its keys. */
+export async function* findings(loaded: LoadedConfig, client: Client): AsyncGenerator<Finding> {
+  const ready = await prepareBrokers(loaded, nodeAdapters)
+  yield { check: 'configuration', name: loaded.source.file, ok: true, detail: 'every field is valid' }
+  const { store, bindings } = await checkStore(loaded)
+  yield checkListen(loaded, bindings.keys)
+  yield store
+  const brokers = new Map<string, Seen>()
+  const release: (() => Promise<unknown>)[] = []
+  try {
+    for (const entry of ready) yield await checkBroker(entry, client, brokers, release)
+    yield* checkTopics(loaded, brokers, bindings.list)
+  } finally {
+    for (const done of release.reverse()) await done().catch(() => {})
+  }
+}
+
+function checkListen({ config }: LoadedConfig, storedKeys: number): Finding {
+  const { host } = config.listen
+  const ok = isLoopback(host) || config.keys.length + storedKeys > 0
+  const detail = ok ? 'may be served' : 'without keys only this machine is served; sluice keys create makes one'
+  return { check: 'listen', name: host, ok, detail }
+}
+
+async function checkStore(loaded: LoadedConfig) {
+  const path = storePath(loaded)
+  const { peek } = await import('../store/sql/peek.ts')
+  try {
+    const found = peek(path)
+    const detail = found === undefined ? 'will be made at the first start' : `${found.bindings.length} topics are bound`
+    const bindings = { list: found?.bindings ?? [], keys: found?.keys ?? 0 }
+    return { store: { check: 'store', name: path, ok: true, detail } satisfies Finding, bindings }
+  } catch (thrown) {
+    const detail = toGatewayError(thrown).message
+    return {
+      store: { check: 'store', name: path, ok: false, detail } satisfies Finding,
+      bindings: { list: [], keys: 0 },
+    }
+  }
+}
+
+async function checkBroker(
+  entry: ReadyBroker,
+  client: Client,
+  seen: Map<string, Seen>,
+  release: (() => Promise<unknown>)[],
+): Promise<Finding> {
+  const { name, adapter } = entry
+  const finding = { check: 'broker', name } as const
+  try {
+    const rehearsal = await adapter.rehearse?.(entry.config)
+    if (rehearsal !== undefined) release.push(rehearsal.done)
+    const [opened] = await openBrokers(
+      [rehearsal === undefined ? entry : { ...entry, config: rehearsal.config }],
+      systemClock,
+    )
+    release.push(opened!.broker.close.bind(opened!.broker))
+    await opened!.broker.health()
+    seen.set(name, { opened: opened! })
+    return { ...finding, ok: true, detail: rehearsal === undefined ? 'it answers' : 'will be made at the first start' }
+  } catch (thrown) {
+    const error = toGatewayError(thrown)
+    const running = await askGateway(client, name)
+    if (running === undefined) return { ...finding, ok: false, detail: error.message }
+    seen.set(name, { running })
+    return { ...finding, ok: true, detail: `the gateway at ${client.base} holds it` }
+  }
+}
+
+/** The capabilities of a broker that a running gateway has open; undefined where there is none. */
+async function askGateway(client: Client, name: string): Promise<Capabilities | undefined> {
+  try {
+    const response = await client.request('/v1/brokers', { signal: AbortSignal.timeout(5000) })
+    const { items } = (await response.json()) as {
+      items: { name: string; capabilities?: Record<string, { value: unknown }> }[]
+    }
+    const told = items.find((item) => item.name === name)?.capabilities
+    if (told === undefined) return undefined
+    return Object.fromEntries(Object.entries(told).map(([key, { value }]) => [key, value])) as unknown as Capabilities
+  } catch {
+    return undefined
+  }
+}
+
+async function* checkTopics(
+  loaded: LoadedConfig,
+  brokers: ReadonlyMap<string, Seen>,
+  bindings: readonly Binding[],
+): AsyncGenerator<Finding> {
+  for (const [name, topic] of Object.entries(loaded.config.topics)) {
+    const seen = brokers.get(topic.broker)
+    if (seen === undefined) {
+      yield { check: 'topic', name, ok: false, detail: `its broker ${topic.broker} could not be checked` }
+      continue
+    }
+    const bound = { name, brokerName: topic.broker, brokerTopic: topic.name ?? name, abandon: topic.abandon === true }
+    const binding = bind(
+      bound,
+      bindings.find((one) => one.topic === name),
+    )
+    const faults = typeof binding === 'string' ? [binding] : []
+    if ('opened' in seen) {
+      faults.push(...(await refusals(declaredTopics({ [name]: topic }, new Map([[topic.broker, seen.opened]])))))
+    } else {
+      for (const { capability, asked, has } of unmet(requirementsOf(topic), seen.running)) {
+        faults.push(`requires capability ${capability}: ${asked}, and broker ${topic.broker} has ${has}.`)
+      }
+    }
+    yield { check: 'topic', name, ok: faults.length === 0, detail: faults.join(' ') || `fits broker ${topic.broker}` }
+  }
+}

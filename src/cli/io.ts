@@ -1,0 +1,45 @@
+import { existsSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { createColors } from 'picocolors'
+
+const stdoutIsTerminal = process.stdout.isTTY === true
+
+/** Colours where a person reads; NO_COLOR is obeyed. */
+export const colours = createColors(stdoutIsTerminal && !process.env.NO_COLOR && process.env.TERM !== 'dumb')
+
+export type Colours = typeof colours
+
+export function wantsJson(options: { readonly json?: boolean }): boolean {
+  return options.json === true || !stdoutIsTerminal
+}
+
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value))
+}
+
+/** For people, beside the output that a program reads. */
+export function note(text: string): void {
+  process.stderr.write(`${text}\n`)
+}
+
+/** Where the user stands. npm runs a package's scripts in the package's folder, and says by INIT_CWD where that was. */
+export function userDirectory(): string {
+  const { INIT_CWD } = process.env
+  const here = process.cwd()
+  return INIT_CWD !== undefined && INIT_CWD !== '' && here === packageDirectory() ? INIT_CWD : here
+}
+
+export function userPath(path: string): string {
+  return resolve(userDirectory(), path)
+}
+
+export function packageDirectory(): string {
+  let directory = import.meta.dirname
+  while (!existsSync(join(directory, 'package.json')) && directory !== dirname(directory))
+    directory = dirname(directory)
+  return directory
+}

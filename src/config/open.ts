@@ -1,0 +1,112 @@
+import type { Clock } from '../core/clock.ts'
+import { GatewayError } from '../core/errors.ts'
+import type { Limits } from '../core/limits.ts'
+import type { AdapterRegistry } from './adapters.ts'
+import { type Binding, type Bindings, bind } from './bindings.ts'
+import { type OpenedBroker, openBrokers, prepareBrokers } from './brokers.ts'
+import type { LoadedConfig } from './load.ts'
+import { type TopicPlace, TopicTable } from './registry.ts'
+import { type DeclaredTopic, declaredTopics, ensureTopic, refusals } from './topics.ts'
+
+export interface OpenContext {
+  readonly registry: AdapterRegistry
+  /** Asked for once the configuration is known to be valid. */
+  readonly bindings: () => Promise<Bindings>
+  readonly clock: Clock
+  readonly limits: Limits
+  /** The broker on which topics come into being on first use; undefined where they are only declared. */
+  readonly createOn: string | undefined
+  readonly onCreate: (topic: string, broker: string) => void
+}
+
+export interface OpenedConfig {
+  readonly brokers: ReadonlyMap<string, OpenedBroker>
+  readonly topics: TopicTable
+  /** Closes every broker. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens the brokers, checks what the topics need of them and where they were bound before, and only then makes topics.
+ * Throws `misconfigured` that names every topic, broker and capability at fault; everything is closed again then.
+ */
+export async function openConfig(loaded: LoadedConfig, context: OpenContext): Promise<OpenedConfig> {
+  const ready = await prepareBrokers(loaded, context.registry)
+  const [opened, bindings] = await bothOrNone(openBrokers(ready, context.clock), context.bindings())
+  const brokers = new Map(opened.map((entry) => [entry.name, entry]))
+  const close = async (): Promise<void> => {
+    await Promise.allSettled(opened.map(({ broker }) => broker.close()))
+  }
+  try {
+    return { brokers, topics: await openTopics(loaded, context, brokers, bindings), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function bothOrNone(opening: Promise<OpenedBroker[]>, binding: Promise<Bindings>) {
+  const [brokers, bindings] = await Promise.allSettled([opening, binding])
+  if (brokers.status === 'fulfilled' && bindings.status === 'fulfilled') return [brokers.value, bindings.value] as const
+  if (brokers.status === 'fulfilled') await Promise.allSettled(brokers.value.map(({ broker }) => broker.close()))
+  throw brokers.status === 'rejected' ? brokers.reason : (bindings as PromiseRejectedResult).reason
+}
+
+async function openTopics(
+  loaded: LoadedConfig,
+  context: OpenContext,
+  brokers: ReadonlyMap<string, OpenedBroker>,
+  bindings: Bindings,
+): Promise<TopicTable> {
+  const declared = declaredTopics(loaded.config.topics, brokers)
+  const known = new Map((await bindings.list()).map((binding) => [binding.topic, binding]))
+  const bound = declared.map((topic) => ({ topic, binding: bind(topic, known.get(topic.name)) }))
+  const faults = await refusals(declared)
+  for (const { binding } of bound) if (typeof binding === 'string') faults.push(binding)
+  if (faults.length > 0) throw new GatewayError('misconfigured', faults.join('\n'))
+
+  const creator = context.createOn === undefined ? undefined : brokers.get(context.createOn)
+  const maker = creator && ((name: string) => makeTopic(name, creator, context, bindings, known))
+  const table = new TopicTable(context.limits, context.clock, maker)
+  for (const { topic, binding } of bound) {
+    await ensureTopic(topic)
+    if (typeof binding === 'string') continue
+    if (binding !== known.get(topic.name)) await bindings.put(binding)
+    await table.add(placeOf(topic, binding))
+  }
+  if (creator !== undefined) await addExisting(table, creator, declared, known)
+  return table
+}
+
+function placeOf({ name, brokerName, brokerTopic, broker }: DeclaredTopic, { epoch }: Binding): TopicPlace {
+  return { name, brokerName, brokerTopic, broker, epoch }
+}
+
+/** Where topics come into being on first use, those of earlier runs are there too. */
+async function addExisting(
+  table: TopicTable,
+  { name: brokerName, broker }: OpenedBroker,
+  declared: readonly DeclaredTopic[],
+  known: ReadonlyMap<string, Binding>,
+): Promise<void> {
+  const taken = new Set(declared.flatMap(({ name, brokerTopic }) => [name, brokerTopic]))
+  for (const name of (await broker.admin?.list()) ?? []) {
+    if (taken.has(name)) continue
+    await table.add({ name, brokerName, brokerTopic: name, broker, epoch: known.get(name)?.epoch ?? 1 })
+  }
+}
+
+async function makeTopic(
+  name: string,
+  { name: brokerName, broker }: OpenedBroker,
+  context: OpenContext,
+  bindings: Bindings,
+  known: ReadonlyMap<string, Binding>,
+): Promise<TopicPlace> {
+  const binding = bind({ name, brokerName, brokerTopic: name, abandon: false }, known.get(name))
+  if (typeof binding === 'string') throw new GatewayError('conflict', binding)
+  await broker.admin?.ensure(name, {})
+  await bindings.put(binding)
+  context.onCreate(name, brokerName)
+  return { name, brokerName, brokerTopic: name, broker, epoch: binding.epoch }
+}

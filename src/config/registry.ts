@@ -1,0 +1,88 @@
+import type { Broker } from '../core/broker.ts'
+import type { Clock } from '../core/clock.ts'
+import { GatewayError } from '../core/errors.ts'
+import { PullGroups } from '../core/group.ts'
+import type { Limits } from '../core/limits.ts'
+import { Publisher } from '../core/topic.ts'
+
+/** A topic that events can be published to and read from. */
+export interface OpenTopic {
+  readonly name: string
+  readonly brokerName: string
+  readonly brokerTopic: string
+  readonly broker: Broker
+  readonly epoch: number
+  readonly dedupWindowMs: number
+  readonly publisher: Publisher
+  readonly groups: PullGroups
+}
+
+export type TopicPlace = Pick<OpenTopic, 'name' | 'brokerName' | 'brokerTopic' | 'broker' | 'epoch'>
+
+/** Makes a topic that is not there; its place says where. */
+export type TopicMaker = (name: string) => Promise<TopicPlace>
+
+/** The topics that the gateway knows. Where it has a maker, topics come into being on first use. */
+export class TopicTable {
+  readonly creates: boolean
+  readonly #limits: Limits
+  readonly #clock: Clock
+  readonly #make: TopicMaker | undefined
+  readonly #topics = new Map<string, OpenTopic>()
+  readonly #making = new Map<string, Promise<OpenTopic>>()
+  readonly #groups = new Map<Broker, PullGroups>()
+
+  constructor(limits: Limits, clock: Clock, make?: TopicMaker) {
+    this.creates = make !== undefined
+    this.#limits = limits
+    this.#clock = clock
+    this.#make = make
+  }
+
+  resolve(name: string): OpenTopic | undefined {
+    return this.#topics.get(name)
+  }
+
+  list(): readonly OpenTopic[] {
+    return [...this.#topics.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  /** Concurrent calls make a topic once. Rejects with `not_found` where topics are only declared. */
+  create(name: string): Promise<OpenTopic> {
+    const known = this.#topics.get(name)
+    if (known !== undefined) return Promise.resolve(known)
+    if (this.#make === undefined) return Promise.reject(new GatewayError('not_found', 'There is no such topic.'))
+    let making = this.#making.get(name)
+    if (making === undefined) {
+      making = this.#make(name).then((place) => this.add(place))
+      this.#making.set(name, making)
+      making.finally(() => this.#making.delete(name)).catch(() => {})
+    }
+    return making
+  }
+
+  async add(place: TopicPlace): Promise<OpenTopic> {
+    const { broker, brokerTopic } = place
+    const dedupWindowMs = (await stateOf(broker, brokerTopic))?.dedupWindowMs ?? broker.capabilities.dedupWindowMs
+    const publisher = new Publisher(broker, brokerTopic, this.#limits, this.#clock)
+    const topic = { ...place, dedupWindowMs, publisher, groups: this.#groupsOf(broker) }
+    this.#topics.set(place.name, topic)
+    return topic
+  }
+
+  #groupsOf(broker: Broker): PullGroups {
+    const groups = this.#groups.get(broker) ?? new PullGroups(broker)
+    this.#groups.set(broker, groups)
+    return groups
+  }
+}
+
+/** A topic that the configuration leaves to its broker may not be there yet. */
+async function stateOf(broker: Broker, brokerTopic: string) {
+  try {
+    return await broker.admin?.describe(brokerTopic)
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'not_found') return undefined
+    throw error
+  }
+}

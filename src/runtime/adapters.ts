@@ -1,0 +1,37 @@
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { AdapterRegistry, BrokerAdapter } from '../config/adapters.ts'
+
+type Loader = (directory: string) => Promise<BrokerAdapter>
+
+/** Every adapter that runs on Node, each loaded with its client only where the configuration names it. */
+const loaders: Readonly<Record<string, Loader>> = {
+  async embedded(directory) {
+    const { embedded } = await import('../../adapters/embedded/index.ts')
+    type Config = Parameters<typeof embedded.open>[0]
+    const placed = (config: Config): Config =>
+      config.path === undefined ? config : { ...config, path: resolve(directory, config.path) }
+    return {
+      type: embedded.type,
+      config: embedded.config,
+      declaringCreates: true,
+      open: (config, context) => embedded.open(placed(config as Config), context),
+      async rehearse(parsed) {
+        const config = placed(parsed as Config)
+        if (config.path === undefined || existsSync(config.path)) return undefined
+        const folder = await mkdtemp(join(tmpdir(), 'sluice-check-'))
+        return {
+          config: { ...config, path: join(folder, 'log.db') },
+          done: () => rm(folder, { recursive: true, force: true }),
+        }
+      },
+    }
+  },
+}
+
+export const nodeAdapters: AdapterRegistry = {
+  types: Object.keys(loaders),
+  load: (type, directory) => loaders[type]!(directory),
+}

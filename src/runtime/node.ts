@@ -1,0 +1,131 @@
+import type { LoadedConfig } from '../config/load.ts'
+import { openConfig } from '../config/open.ts'
+import { limitsOf } from '../config/schema.ts'
+import { systemClock } from '../core/clock.ts'
+import { GatewayError } from '../core/errors.ts'
+import type { Gateway, Log } from '../http/gateway.ts'
+import type { Store } from '../store/store.ts'
+import { nodeAdapters } from './adapters.ts'
+import { docsAsset } from './assets.ts'
+import { NodeKeyRing } from './key-ring.ts'
+import { sha256 } from './key-text.ts'
+import { isLoopback } from './loopback.ts'
+import { NodeMetrics } from './metrics.ts'
+import { storePath } from './store-path.ts'
+
+/** What is left of the time for a shutdown to the brokers and the store. */
+const closingShare = 0.2
+
+export interface GatewayOptions {
+  readonly loaded: LoadedConfig
+  /** The configuration file, whose keys are read again while the gateway runs; undefined where there is none. */
+  readonly file: string | undefined
+  readonly environment: NodeJS.ProcessEnv
+  readonly host: string
+  readonly port: number
+  /** The broker on which topics come into being on first use; undefined where they are only declared. */
+  readonly createOn: string | undefined
+  readonly log: Log
+}
+
+export interface RunningGateway {
+  readonly url: string
+  /** Readiness fails, waits end, requests are answered, then everything is closed. Calling it again waits for the same. */
+  stop(): Promise<void>
+}
+
+/** Opens everything and serves it. Where a part fails, what was opened before is closed again. */
+export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
+  const { loaded, log } = options
+  const clock = systemClock
+  const limits = limitsOf(loaded.config)
+  const release = new Releases()
+  try {
+    let store: Store | undefined
+    const openStore = async (): Promise<Store> => {
+      const { openSqliteStore } = await import('../store/sql/open.ts')
+      store = await openSqliteStore({ path: storePath(loaded), clock })
+      release.push(store.close)
+      return store
+    }
+    const opening = openConfig(loaded, {
+      registry: nodeAdapters,
+      bindings: async () => (await openStore()).bindings,
+      clock,
+      limits,
+      createOn: options.createOn,
+      onCreate: (topic, broker) => log('info', 'A topic was made on first use.', { topic, broker }),
+    })
+    // While brokers open, the app is loaded.
+    const [opened, { createApp }, { listen }] = await Promise.all([
+      opening,
+      import('../http/app.ts'),
+      import('./node-server.ts'),
+    ])
+    release.push(opened.close)
+    const ring = await NodeKeyRing.open(
+      { store: store!.keys, file: options.file, environment: options.environment, log },
+      loaded.config.keys,
+    )
+    release.push(async () => ring.close())
+    if (!ring.inUse) requireLoopback(options.host)
+
+    const stopping = new AbortController()
+    const metrics = new NodeMetrics(loaded.config.metrics.public, () => opened.topics.list())
+    const gateway: Gateway = {
+      clock,
+      limits,
+      topics: opened.topics,
+      brokers: opened.brokers,
+      store: store!,
+      get keys() {
+        return ring.inUse ? ring : undefined
+      },
+      sha256,
+      headersAreBounded: true,
+      cors: loaded.config.cors.origins,
+      metrics,
+      log,
+      asset: docsAsset,
+      stopping: stopping.signal,
+    }
+    const server = await listen(createApp(gateway), options.host, options.port, limits)
+    let stopped: Promise<void> | undefined
+    const stop = async (): Promise<void> => {
+      stopping.abort()
+      metrics.close()
+      await server.stop(limits.shutdown * (1 - closingShare))
+      await release.all()
+    }
+    return {
+      url: server.url,
+      stop() {
+        stopped ??= stop()
+        return stopped
+      },
+    }
+  } catch (error) {
+    await release.all()
+    throw error
+  }
+}
+
+/** What was opened, to be closed in the reverse order. */
+class Releases {
+  readonly #releases: (() => Promise<void>)[] = []
+
+  push(release: () => Promise<void>): void {
+    this.#releases.push(release)
+  }
+
+  async all(): Promise<void> {
+    for (let next = this.#releases.pop(); next !== undefined; next = this.#releases.pop()) await next().catch(() => {})
+  }
+}
+
+function requireLoopback(host: string): void {
+  if (isLoopback(host)) return
+  const detail = `Without keys the gateway serves this machine only, and ${host} is reachable from elsewhere. Make a key \
+with 'sluice keys create --name admin --scope admin --scope publish --scope consume', put its lines under keys: in the configuration, and start again.`
+  throw new GatewayError('misconfigured', detail)
+}
