@@ -1,0 +1,44 @@
+import { z } from 'zod'
+
+const units: Readonly<Record<string, number>> = {
+  '': 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+}
+
+const size = z
+  .union([z.number(), z.string()])
+  .transform((value) => {
+    const match = /^(\d+(?:\.\d+)?) ?([KMGT]i?B|)$/.exec(String(value))
+    return match === null ? Number.NaN : Math.floor(Number(match[1]) * units[match[2]!]!)
+  })
+  .refine((bytes) => bytes >= 1 << 20, 'must be a size such as 512MiB or 20GB, at least 1MiB')
+
+const shared = {
+  type: z.literal('embedded'),
+  /** Bytes that the broker's file, or its memory, may take. */
+  maxBytes: size.optional(),
+}
+
+export const config = z
+  .strictObject({
+    ...shared,
+    path: z.string().min(1).optional(),
+    memory: z.literal(true).optional(),
+    sync: z.enum(['full', 'normal']).optional(),
+  })
+  .refine(({ path, memory }) => (path === undefined) !== (memory === undefined), {
+    message: 'exactly one of path and memory is needed',
+  })
+  .refine(({ sync, memory }) => memory === undefined || sync === undefined, {
+    path: ['sync'],
+    message: 'sync belongs to path: memory is never synchronised',
+  })
+
+export type Config = z.infer<typeof config>

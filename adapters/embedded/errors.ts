@@ -1,0 +1,85 @@
+import { type ErrorCode, GatewayError, UnsupportedError } from '../../src/core/index.ts'
+
+/** A GatewayError between threads, where classes do not survive. */
+export interface Failure {
+  readonly code: ErrorCode
+  readonly detail: string
+  readonly capability?: string
+  readonly retryAfterMs?: number
+  /** What the operator needs. */
+  readonly cause?: string
+}
+
+export function toFailure(error: GatewayError): Failure {
+  return {
+    code: error.code,
+    detail: error.message,
+    ...(error.capability !== undefined && { capability: error.capability }),
+    ...(error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
+    ...(error.cause !== undefined && { cause: String(error.cause) }),
+  }
+}
+
+export function fromFailure(failure: Failure): GatewayError {
+  const { code, detail, capability, retryAfterMs, cause } = failure
+  if (capability !== undefined) return new UnsupportedError(capability, detail)
+  return new GatewayError(code, detail, {
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(cause !== undefined && { cause }),
+  })
+}
+
+export function closed(): GatewayError {
+  return new GatewayError('unavailable', 'The embedded broker is closed.')
+}
+
+export function noTopic(topic: string): GatewayError {
+  return new GatewayError('not_found', `There is no topic ${topic}.`)
+}
+
+export function noGroup(group: string): GatewayError {
+  return new GatewayError('not_found', `There is no group ${group}.`)
+}
+
+export function full(detail: string, cause?: unknown): GatewayError {
+  return new GatewayError('unavailable', detail, { retryAfterMs: 1000, cause })
+}
+
+export function corrupt(detail: string, cause?: unknown): GatewayError {
+  const advice = 'Restore the file from a backup, or move it away to begin anew.'
+  return new GatewayError('internal', `The embedded broker's file is damaged: ${detail}. ${advice}`, { cause })
+}
+
+/** SQLite's primary result codes (https://sqlite.org/rescode.html). */
+const sqlite = { busy: 5, io: 10, corrupt: 11, full: 13, notADatabase: 26 } as const
+
+/** What SQLite threw, as a GatewayError; anything else is a fault of ours and `internal`. */
+export function fromSqlite(thrown: unknown): GatewayError {
+  if (thrown instanceof GatewayError) return thrown
+  switch (resultCode(thrown)) {
+    case sqlite.full:
+      return full('The disk of the embedded broker is full, or its maxBytes is reached.', thrown)
+    case sqlite.io:
+      return full('The disk of the embedded broker fails to read or write.', thrown)
+    case sqlite.busy:
+      return full("Another program holds a lock on the embedded broker's file.", thrown)
+    case sqlite.corrupt:
+    case sqlite.notADatabase:
+      return corrupt((thrown as Error).message, thrown)
+    default:
+      return new GatewayError('internal', 'The embedded broker failed; the log has the cause.', { cause: thrown })
+  }
+}
+
+function resultCode(thrown: unknown): number | undefined {
+  const code = thrown instanceof Error ? (thrown as Error & { errcode?: unknown }).errcode : undefined
+  return typeof code === 'number' ? code & 0xff : undefined
+}
+
+export function isNotADatabase(thrown: unknown): boolean {
+  return resultCode(thrown) === sqlite.notADatabase
+}
+
+export function isBusy(thrown: unknown): boolean {
+  return resultCode(thrown) === sqlite.busy
+}
