@@ -8,12 +8,13 @@ import { migrate, requireStoreOrNew } from './migrations.ts'
 
 /** How long opening may wait for another process that opens or migrates the same file. */
 const openPatienceMs = 5000
+const pageBytes = 4096
 
 /**
  * Opens the file, or makes it, and brings it to the newest schema. What is no store of ours is refused, never replaced.
  * The connection never waits for a lock: that would stop the event loop. The writer tries again instead.
  */
-export async function openDatabase(file: string): Promise<DatabaseSync> {
+export async function openDatabase(file: string, maxBytes: number): Promise<DatabaseSync> {
   prepareFile(file)
   const deadline = performance.now() + openPatienceMs
   for (;;) {
@@ -24,6 +25,7 @@ export async function openDatabase(file: string): Promise<DatabaseSync> {
       requireStoreOrNew(database, file)
       // FULL: ids must survive a power cut once `begin` has answered.
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216')
+      database.exec(`PRAGMA max_page_count = ${Math.ceil(maxBytes / pageBytes)}`)
       migrate(database, file)
       return database
     } catch (error) {

@@ -31,7 +31,7 @@ export function storeError(thrown: unknown, file: string): GatewayError {
     case locked:
       return unavailable('The store is locked by another process.', thrown)
     case full:
-      return unavailable("The store's disk is full.", thrown)
+      return unavailable("The store's disk is full, or the store is as large as it may be.", thrown)
     case ioError:
       return unavailable("The store's disk cannot be read or written.", thrown)
     case corrupt:

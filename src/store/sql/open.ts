@@ -17,11 +17,20 @@ export interface SqliteOptions {
   readonly clock: Clock
   /** How long a write may wait for another process to give up its lock. */
   readonly patienceMs?: number
+  /** What the file may grow to; beyond it writes are `unavailable`. */
+  readonly maxBytes?: number
 }
 
+const defaultMaxBytes = 4 * 2 ** 30
+
 /** The store in one SQLite file, which several processes of a machine may open. */
-export async function openSqliteStore({ path, clock, patienceMs }: SqliteOptions): Promise<Store> {
-  const database = await openDatabase(path)
+export async function openSqliteStore({
+  path,
+  clock,
+  patienceMs,
+  maxBytes = defaultMaxBytes,
+}: SqliteOptions): Promise<Store> {
+  const database = await openDatabase(path, maxBytes)
   const writer = new Writer(database, path, patienceMs)
   const read = async <T>(query: () => T): Promise<T> => {
     try {
