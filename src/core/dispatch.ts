@@ -13,6 +13,8 @@ export async function dispatch(
   handler: Handler,
   timeoutMs: number,
 ): Promise<readonly SettleResult[]> {
+  // A signal that aborted before tells nobody any more.
+  if (batch.revoked.aborted) return []
   const settlements = await Promise.all(
     batch.deliveries.map(
       async (delivery): Promise<Settlement> => ({
