@@ -67,6 +67,7 @@ export class Publisher {
    */
   async publish(events: readonly Event[], options: SubmitOptions = {}): Promise<readonly PublishResult[]> {
     const { maxEvents, maxBytes } = this.#broker.capabilities.publish
+    const since = this.#clock.now()
     let bytes = 0
     for (const event of events) bytes += eventBytes(event)
     if (options.paced !== true && this.#queue.length > 0 && this.#queuedBytes + bytes > this.#limits.queueBytes) {
@@ -74,13 +75,13 @@ export class Publisher {
       throw new GatewayError('throttled', detail, { retryAfterMs: 1000 })
     }
     if (options.atomic === true || (events.length <= maxEvents && bytes <= maxBytes)) {
-      return this.#submit(events, bytes, options)
+      return this.#submit(events, bytes, options, since)
     }
-    return this.#inParts(events, options)
+    return this.#inParts(events, options, since)
   }
 
   /** A request that is larger than what the broker takes at once goes part by part, so that keys stay in order. */
-  async #inParts(events: readonly Event[], options: SubmitOptions): Promise<readonly PublishResult[]> {
+  async #inParts(events: readonly Event[], options: SubmitOptions, since: number): Promise<readonly PublishResult[]> {
     const { maxEvents, maxBytes } = this.#broker.capabilities.publish
     const results = new Array<PublishResult>(events.length)
     const broken = new BrokenKeys()
@@ -102,17 +103,23 @@ export class Publisher {
         places.push(next)
       }
       if (part.length === 0) continue
-      const answered = await this.#submit(part, bytes, options)
+      // All parts share the deadline of the request: its caller waits for the last.
+      const answered = await this.#submit(part, bytes, options, since)
       broken.note(part, answered)
       for (let i = 0; i < places.length; i++) results[places[i]!] = answered[i]!
     }
     return results
   }
 
-  #submit(events: readonly Event[], bytes: number, options: SubmitOptions): Promise<readonly PublishResult[]> {
+  #submit(
+    events: readonly Event[],
+    bytes: number,
+    options: SubmitOptions,
+    since: number,
+  ): Promise<readonly PublishResult[]> {
     return new Promise((resolve) => {
       const { delayMs = 0, atomic = false } = options
-      this.#queue.push({ events, bytes, delayMs, atomic, since: this.#clock.now(), resolve })
+      this.#queue.push({ events, bytes, delayMs, atomic, since, resolve })
       this.#queuedBytes += bytes
       this.#schedule()
     })
@@ -152,15 +159,17 @@ export class Publisher {
   }
 
   #send(): void {
-    const taken = this.#take()
-    const head = taken[0]!
+    const head = this.#queue[0]!
     const left = head.since + this.#limits.publishDeadline - this.#clock.now()
     if (left <= 0) {
+      // Alone: what would leave together with it may have come later.
+      this.#queue.shift()
+      this.#queuedBytes -= head.bytes
       const error = new GatewayError('unavailable', 'The broker did not take the event in time; it was not sent.')
-      for (const submission of taken)
-        submission.resolve(submission.events.map((event) => failed(event, 'failed', error)))
+      head.resolve(head.events.map((event) => failed(event, 'failed', error)))
       return
     }
+    const taken = this.#take()
     this.#inFlight++
     const events = taken.length === 1 ? head.events : taken.flatMap((submission) => submission.events)
     this.#call(events, head, Math.max(left, graceMs)).then((results) => {
