@@ -22,14 +22,14 @@ export interface Gateway {
   /** Origins that browsers may call from; `*` is all. */
   readonly cors: readonly string[]
   readonly metrics: Metrics
-  readonly log: Log
+  readonly log: Logger
   /** A file of the API page, by name; undefined where there is none. */
   readonly asset: (name: string) => Promise<Asset | undefined>
   /** Aborts when shutdown begins: readiness says 503 then, and waits end. */
   readonly stopping: AbortSignal
 }
 
-export type Log = (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
+export type Logger = (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
 
 export interface Asset {
   readonly contentType: string

@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { loadKeys } from '../config/load.ts'
 import type { ConfiguredKey } from '../config/schema.ts'
-import type { Key, KeyRing, Log } from '../http/gateway.ts'
+import type { Key, KeyRing, Logger } from '../http/gateway.ts'
 import type { Keys } from '../store/store.ts'
 
 const pollMs = 1000
@@ -19,7 +19,7 @@ export interface KeySources {
   /** The configuration file, read again while the gateway runs; undefined where there is none. */
   readonly file: string | undefined
   readonly environment: NodeJS.ProcessEnv
-  readonly log: Log
+  readonly log: Logger
 }
 
 /** The keys of the configuration and of the store, never older than a few seconds. */

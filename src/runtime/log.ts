@@ -1,4 +1,4 @@
-import type { Log } from '../http/gateway.ts'
+import type { Logger } from '../http/gateway.ts'
 
 export interface LogTarget {
   readonly isTTY?: boolean
@@ -8,7 +8,7 @@ export interface LogTarget {
 const colours = { info: 36, warn: 33, error: 31 } as const
 
 /** A line for every entry: JSON, or on a terminal one that people read. Callers give no header, no body and no secret. */
-export function createLog(target: LogTarget, colour: boolean, now: () => number = Date.now): Log {
+export function createLog(target: LogTarget, colour: boolean, now: () => number = Date.now): Logger {
   return (level, message, fields = {}) => {
     const time = new Date(now()).toISOString()
     if (target.isTTY !== true) {

@@ -3,7 +3,7 @@ import { openConfig } from '../config/open.ts'
 import { limitsOf } from '../config/schema.ts'
 import { systemClock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
-import type { Gateway, Log } from '../http/gateway.ts'
+import type { Gateway, Logger } from '../http/gateway.ts'
 import type { Store } from '../store/store.ts'
 import { nodeAdapters } from './adapters.ts'
 import { docsAsset } from './assets.ts'
@@ -25,7 +25,7 @@ export interface GatewayOptions {
   readonly port: number
   /** The broker on which topics come into being on first use; undefined where they are only declared. */
   readonly createOn: string | undefined
-  readonly log: Log
+  readonly log: Logger
 }
 
 export interface RunningGateway {
