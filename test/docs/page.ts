@@ -29,6 +29,16 @@ export function blocksOf(file: string): Block[] {
   return blocks
 }
 
+/** Where an entry of the package has its source: the pages name it as those do who have installed it. */
+function sourceOf(entry: string): string {
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    exports: Record<string, { default: string } | undefined>
+  }
+  const built = manifest.exports[`./${entry}`]?.default
+  if (built === undefined) throw new Error(`The package has no entry sluice/${entry}.`)
+  return join(root, built.replace('./dist/', '').replace(/\.js$/, '.ts'))
+}
+
 const root = join(import.meta.dirname, '../..')
 const main = join(root, 'src/cli/main.ts')
 
@@ -45,7 +55,10 @@ export class Reader {
   }
 
   async writeFile(name: string, text: string): Promise<void> {
-    await writeFile(join(this.#folder, name), `${text.replaceAll("'sluice/", `'${root}/test/docs/package/`)}\n`)
+    await writeFile(
+      join(this.#folder, name),
+      `${text.replace(/'sluice\/([\w/]+)'/g, (_, entry) => `'${sourceOf(entry)}'`)}\n`,
+    )
   }
 
   /** Starts a command that goes on running; resolves when it listens. */
@@ -53,7 +66,11 @@ export class Reader {
     await this.stop()
     const words = command.replace(/^npm start( --)?/, 'sluice dev').replace(/^sluice /, '')
     const script = `${this.#prelude()}\nexec node '${main}' ${words} --port 0 --json`
-    const child = spawn('bash', ['-c', script], { cwd: this.#folder, env: this.#env(), stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn('bash', ['-c', script], {
+      cwd: this.#folder,
+      env: this.#env(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     this.#server = child
     let errors = ''
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -73,7 +90,11 @@ export class Reader {
   /** Runs a block in one shell; what it prints on both channels, with the address as the page has it. */
   async run(commands: string): Promise<{ code: number; output: string }> {
     const script = `${this.#prelude()}\n${this.#here(commands)}\nstatus=$?\ndeclare -p > '${this.#variables}' 2>/dev/null\nexit $status`
-    const child = spawn('bash', ['-c', script], { cwd: this.#folder, env: this.#env(), stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn('bash', ['-c', script], {
+      cwd: this.#folder,
+      env: this.#env(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
