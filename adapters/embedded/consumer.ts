@@ -79,7 +79,7 @@ export class EmbeddedConsumer implements Consumer, Member {
       results[places[i]!] =
         settled === true
           ? done
-          : { status: 'ok', renewed: writeReceipt(seq, settled.nonce), expiresAt: settled.expiresAt }
+          : { status: 'ok', renewed: writeReceipt(seq, settled.nonce, settled.expiresAt), expiresAt: settled.expiresAt }
     }
     return results
   }
@@ -102,7 +102,7 @@ export class EmbeddedConsumer implements Consumer, Member {
     this.#room.ring()
     this.#hub.bell.ring()
     const items: SettleItem[] = []
-    for (const [nonce, [seq]] of this.#held) items.push({ seq, nonce, kind: 'nack' })
+    for (const [nonce, [seq, until]] of this.#held) items.push({ seq, nonce, until, kind: 'nack' })
     try {
       if (items.length > 0) await this.#settle(items)
     } catch {
@@ -138,7 +138,7 @@ export class EmbeddedConsumer implements Consumer, Member {
       const nonce = nonces[i]!
       this.#held.set(nonce, [seq, expiresAt])
       const event = decodeRecord(bytes, view, at)
-      const receipt = writeReceipt(seq, nonce)
+      const receipt = writeReceipt(seq, nonce, expiresAt)
       deliveries[i] = { event, receipt, attempt: attempts[i]!, expiresAt, position: String(seq) }
       at += recordLength(view, at)
     }

@@ -1,8 +1,9 @@
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, realpathSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Broker, Clock } from '../../src/core/index.ts'
 import { EmbeddedBroker } from './broker.ts'
 import { type Config, config } from './config.ts'
+import { lock } from './lock.ts'
 import { FileLink } from './thread/file.ts'
 import { LocalLink } from './thread/local.ts'
 
@@ -14,10 +15,16 @@ async function open({ path, sync = 'full', maxBytes: most }: Config, { clock }: 
     const link = new LocalLink(clock, maxBytes)
     return new EmbeddedBroker(link, [], 'memory', () => {})
   }
-  const file = resolve(path)
-  mkdirSync(dirname(file), { recursive: true })
-  const { link, topics } = await FileLink.open({ path: file, sync, maxBytes })
-  return new EmbeddedBroker(link, topics, sync === 'full' ? 'machine' : 'process', () => {})
+  mkdirSync(dirname(resolve(path)), { recursive: true })
+  const file = existsSync(path) ? realpathSync(path) : resolve(path)
+  const release = lock(file)
+  try {
+    const { link, topics } = await FileLink.open({ path: file, sync, maxBytes })
+    return new EmbeddedBroker(link, topics, sync === 'full' ? 'machine' : 'process', release)
+  } catch (thrown) {
+    release()
+    throw thrown
+  }
 }
 
 /** The broker that needs no server: a file, or memory, of this process. */

@@ -4,13 +4,18 @@ import { type Failure, fromSqlite, toFailure } from '../errors.ts'
 import { Appender } from './append.ts'
 import { Chunks } from './chunks.ts'
 import { Dead } from './dead.ts'
+import { Dedup } from './dedup.ts'
+import { Delayed } from './delayed.ts'
 import { Entries } from './entries.ts'
 import { Groups } from './groups.ts'
 import type { Input, Op, Operations, Output } from './operations.ts'
 import { Intake } from './publish.ts'
 import { Puller } from './pull.ts'
+import { Retention } from './retention.ts'
 import { Settler } from './settle.ts'
-import { Topics } from './topics.ts'
+import { Space } from './space.ts'
+import { type Topic, type TopicInfo, Topics } from './topics.ts'
+import { Upkeep } from './upkeep.ts'
 
 export interface Call<K extends Op = Op> {
   readonly op: K
@@ -22,7 +27,11 @@ export type Reply<K extends Op = Op> = { readonly value: Output<K> } | { readonl
 export interface EngineOptions {
   readonly clock: Clock
   readonly memory: boolean
+  readonly maxBytes: number | null
 }
+
+/** How long upkeep pauses after it failed. */
+const pauseMs = 1000
 
 /**
  * All that writes to one database, synchronously. What runs together is one transaction: when `run` answers, it is as
@@ -31,13 +40,21 @@ export interface EngineOptions {
 export class Engine {
   readonly operations: Operations
   readonly chunks: Chunks
+  readonly #clock: Clock
   readonly #topics: Topics
   readonly #entries: Entries
+  readonly #dedup: Dedup
+  readonly #delayed: Delayed
+  readonly #space: Space
+  readonly #upkeep: Upkeep
   readonly #begin: StatementSync
   readonly #commit: StatementSync
   readonly #rollback: StatementSync
+  /** Why the database cannot be trusted any more. */
+  #damage: GatewayError | undefined
+  #pausedUntil = 0
 
-  constructor(db: DatabaseSync, { clock, memory }: EngineOptions) {
+  constructor(db: DatabaseSync, { clock, memory, maxBytes }: EngineOptions) {
     const now = () => clock.now()
     const nonce = nonces(clock)
     const topics = new Topics(db, clock, memory)
@@ -47,23 +64,38 @@ export class Engine {
     const dead = new Dead(db, groups, chunks, entries, now)
     const puller = new Puller(topics, groups, chunks, entries, dead, now, nonce)
     const settler = new Settler(db, groups, entries, dead, now, nonce)
-    const intake = new Intake(topics, new Appender(db), now)
+    const appender = new Appender(db)
+    const dedup = new Dedup(db, topics)
+    const delayed = new Delayed(db, topics, appender, dedup)
+    const space = new Space(db, maxBytes, now)
+    const intake = new Intake(topics, chunks, appender, dedup, delayed, space, now)
+    const upkeep = new Upkeep(db, topics, groups, delayed, new Retention(db, groups, entries), dedup, dead)
+    this.#clock = clock
     this.#topics = topics
     this.#entries = entries
+    this.#dedup = dedup
+    this.#delayed = delayed
+    this.#space = space
+    this.#upkeep = upkeep
     this.chunks = chunks
     this.#begin = db.prepare('BEGIN IMMEDIATE')
     this.#commit = db.prepare('COMMIT')
     this.#rollback = db.prepare('ROLLBACK')
     this.operations = {
-      topics: () =>
-        [...topics].map(({ number, name, incarnation, settings }) => ({ number, name, incarnation, settings })),
+      topics: () => [...topics].map(infoOf),
       plan: ({ name, spec }) => topics.plan(name, spec),
       ensure: ({ name, spec }) => {
         const changes = topics.plan(name, spec)
-        const { number, incarnation, settings } = topics.ensure(name, spec)
-        return { topic: { number, name, incarnation, settings }, changes }
+        const window = topics.find(name)?.settings.dedupMs
+        // What its window's table holds of it would be left behind there.
+        if (window !== undefined && changes.some(({ field }) => field === 'dedupWindow')) dedup.flush(window, now())
+        return { topic: infoOf(topics.ensure(name, spec)), changes }
       },
-      publish: (input) => intake.publish(input),
+      publish: (input) => {
+        const output = intake.publish(input)
+        upkeep.grew(topics.get(input.topic))
+        return output
+      },
       groupCreate: (input) => groups.create(input),
       groupDescribe: (input) => groups.describe(input),
       groupList: ({ topic }) => groups.list(topic),
@@ -80,9 +112,13 @@ export class Engine {
       deadList: (input) => dead.list(input),
       deadRedrive: (input) => dead.redrive(input),
       deadDelete: (input) => dead.delete(input),
-      ping: () => null,
+      ping: () => {
+        if (this.#damage !== undefined) throw this.#damage
+        space.check(0)
+        return null
+      },
     }
-    topics.load()
+    this.#load()
   }
 
   /**
@@ -91,14 +127,42 @@ export class Engine {
    */
   run(calls: readonly Call[]): Reply[] {
     try {
-      this.#begin.run()
-      const replies = calls.map((call) => this.#one(call))
-      this.#commit.run()
-      return replies
+      return this.#transaction(() => calls.map((call) => this.#one(call)))
     } catch (thrown) {
-      this.#undo()
       if (calls.length > 1) return calls.flatMap((call) => this.run([call]))
       return [{ failure: toFailure(fromSqlite(thrown)) }]
+    }
+  }
+
+  /** When `upkeep` has something to do next. */
+  get upkeepAt(): number {
+    return Math.max(this.#upkeep.nextAt, this.#pausedUntil)
+  }
+
+  /** Does a part of what is due without being asked for; answers the topics that got events by it. */
+  upkeep(): number[] {
+    const now = this.#clock.now()
+    if (now < this.upkeepAt) return []
+    try {
+      return this.#transaction(() => this.#upkeep.step(now))
+    } catch {
+      this.#pausedUntil = now + pauseMs
+      return []
+    }
+  }
+
+  #transaction<T>(work: () => T): T {
+    try {
+      this.#begin.run()
+      const result = work()
+      this.#commit.run()
+      return result
+    } catch (thrown) {
+      const error = fromSqlite(thrown)
+      if (error.code === 'internal') this.#damage ??= error
+      else this.#space.pause()
+      this.#undo()
+      throw error
     }
   }
 
@@ -120,10 +184,20 @@ export class Engine {
     } catch {
       // SQLite has rolled back by itself already (https://sqlite.org/lang_transaction.html).
     }
+    this.#load()
+  }
+
+  #load(): void {
     this.chunks.forget()
     this.#entries.forget()
+    this.#delayed.forget()
     this.#topics.load()
+    this.#dedup.load(this.#clock.now(), (topic, time) => this.chunks.atTime(topic.number, time, topic))
   }
+}
+
+function infoOf({ number, name, incarnation, settings }: Topic): TopicInfo {
+  return { number, name, incarnation, settings }
 }
 
 /** Numbers that nobody can guess, exact in a double. */

@@ -6,6 +6,8 @@ export const leased = 0
 export const waiting = 1
 export const held = 2
 
+const lapsedStep = 500
+
 /** What becomes due: a lease that ends, a wait that is over. */
 export type DueRow = readonly [seq: number, attempt: number, key: number | null, event: Uint8Array<ArrayBuffer> | null]
 
@@ -36,7 +38,7 @@ export class Entries {
   readonly #wait: StatementSync
   readonly #delete: StatementSync
   readonly #dropAll: StatementSync
-  readonly #dropDone: StatementSync
+  readonly #lapsed: Query<[seq: number, key: number | null]>
   readonly #cursor: StatementSync
 
   constructor(db: DatabaseSync) {
@@ -70,7 +72,10 @@ export class Entries {
     )
     this.#delete = db.prepare('DELETE FROM entry WHERE grp = ? AND seq = ?')
     this.#dropAll = db.prepare('DELETE FROM entry WHERE grp = ?')
-    this.#dropDone = db.prepare('DELETE FROM done WHERE grp = ?')
+    this.#lapsed = query(
+      db,
+      `SELECT seq, key FROM entry WHERE grp = ? AND seq < ? AND state <> ${leased} AND event IS NULL LIMIT ${lapsedStep}`,
+    )
     this.#cursor = db.prepare('UPDATE grp SET cursor = ? WHERE id = ?')
   }
 
@@ -152,10 +157,16 @@ export class Entries {
     return true
   }
 
+  /** Ends some of those before `seq` whose events are gone; answers whether there may be more. */
+  dropBefore(group: number, seq: number, now: number): boolean {
+    const rows = this.#lapsed.all(group, seq)
+    for (const [lapsed, key] of rows) this.finish(group, lapsed, key, now)
+    return rows.length === lapsedStep
+  }
+
   /** The group forgets everything that it began. */
   drop(group: number): void {
     this.#dropAll.run(group)
-    this.#dropDone.run(group)
     this.#counts.delete(group)
   }
 

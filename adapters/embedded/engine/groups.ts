@@ -35,6 +35,7 @@ export class Groups {
   readonly #entries: Entries
   readonly #now: () => number
   readonly #find: Query<[id: number, leaseMs: number, maxAttempts: number, cursor: number, start: string]>
+  readonly #after: Query<[id: number, topic: number, leaseMs: number, maxAttempts: number, cursor: number]>
   readonly #ofTopic: Query<[id: number, name: string]>
 
   constructor(db: DatabaseSync, topics: Topics, chunks: Chunks, entries: Entries, now: () => number) {
@@ -44,6 +45,10 @@ export class Groups {
     this.#entries = entries
     this.#now = now
     this.#find = query(db, 'SELECT id, lease_ms, max_attempts, cursor, start FROM grp WHERE topic = ? AND name = ?')
+    this.#after = query(
+      db,
+      'SELECT id, topic, lease_ms, max_attempts, cursor FROM grp WHERE id > ? ORDER BY id LIMIT ?',
+    )
     this.#ofTopic = query(db, 'SELECT id, name FROM grp WHERE topic = ? ORDER BY name')
   }
 
@@ -57,6 +62,13 @@ export class Groups {
   /** The ids of a topic's groups. */
   ids(topic: number): number[] {
     return this.#ofTopic.all(topic).map(([id]) => id)
+  }
+
+  /** Groups of all topics, by id, those after one. */
+  after(id: number, limit: number): { topic: number; group: Group }[] {
+    return this.#after.all(id, limit).map(([id, topic, leaseMs, maxAttempts, cursor]) => {
+      return { topic, group: { id, leaseMs, maxAttempts, cursor } }
+    })
   }
 
   create({ topic, group, start, leaseMs, maxAttempts, place }: GroupKey & GroupInfo & { place: Place }): boolean {

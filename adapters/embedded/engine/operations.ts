@@ -12,6 +12,8 @@ export type OutcomeKind = keyof typeof outcomes
 export interface SettleItem {
   readonly seq: number
   readonly nonce: number
+  /** When the lease ends. */
+  readonly until: number
   readonly kind: OutcomeKind
   /** The delay of a nack, how long an extended lease lasts. */
   readonly ms?: number

@@ -46,8 +46,8 @@ CREATE INDEX entry_due ON entry (grp, due) WHERE due IS NOT NULL;
 CREATE INDEX entry_key ON entry (grp, key, seq) WHERE key IS NOT NULL;
 -- Leases that were settled, until they would have ended: settling them again the same way is no error.
 CREATE TABLE done (
-  grp INTEGER NOT NULL, seq INTEGER NOT NULL, nonce INTEGER NOT NULL, outcome INTEGER NOT NULL, until INTEGER NOT NULL,
-  PRIMARY KEY (grp, seq)
+  until INTEGER NOT NULL, nonce INTEGER NOT NULL, grp INTEGER NOT NULL, outcome INTEGER NOT NULL,
+  PRIMARY KEY (until, nonce)
 ) WITHOUT ROWID;
 CREATE TABLE dead (
   id INTEGER PRIMARY KEY AUTOINCREMENT, grp INTEGER NOT NULL, seq INTEGER NOT NULL, attempts INTEGER NOT NULL,

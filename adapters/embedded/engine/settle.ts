@@ -23,11 +23,8 @@ export class Settler {
     this.#dead = dead
     this.#now = now
     this.#nonce = nonce
-    this.#remember = db.prepare('INSERT OR REPLACE INTO done (grp, seq, nonce, outcome, until) VALUES (?, ?, ?, ?, ?)')
-    this.#remembered = query(
-      db,
-      'SELECT 1 FROM done WHERE grp = ? AND seq = ? AND nonce = ? AND outcome = ? AND until > ?',
-    )
+    this.#remember = db.prepare('INSERT OR REPLACE INTO done (until, nonce, grp, outcome) VALUES (?, ?, ?, ?)')
+    this.#remembered = query(db, 'SELECT 1 FROM done WHERE until = ? AND nonce = ? AND grp = ? AND outcome = ?')
   }
 
   settle({ topic, group, items }: GroupKey & { items: SettleItem[] }): Settled {
@@ -46,11 +43,11 @@ export class Settler {
     if (state !== leased || current !== nonce || due === null || due <= now) return false
     switch (kind) {
       case 'ack':
-        this.#remember.run(group.id, seq, nonce, outcomes.ack, due)
+        this.#remember.run(due, nonce, group.id, outcomes.ack)
         if (this.#entries.finish(group.id, seq, key, now)) settled.due++
         return true
       case 'reject':
-        this.#remember.run(group.id, seq, nonce, outcomes.reject, due)
+        this.#remember.run(due, nonce, group.id, outcomes.reject)
         if (this.#dead.bury(topic, group, seq, attempt, key, item.reason ?? 'rejected', now)) settled.due++
         return true
       case 'nack':
@@ -76,7 +73,7 @@ export class Settler {
   }
 
   /** Whether this lease was settled this way before, and would last still. */
-  #repeated(group: Group, { seq, nonce, kind }: SettleItem, now: number): boolean {
-    return this.#remembered.get(group.id, seq, nonce, outcomes[kind], now) !== undefined
+  #repeated(group: Group, { nonce, until, kind }: SettleItem, now: number): boolean {
+    return until > now && this.#remembered.get(until, nonce, group.id, outcomes[kind]) !== undefined
   }
 }

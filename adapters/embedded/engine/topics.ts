@@ -93,6 +93,10 @@ export class Topics {
     yield* this.#byNumber.values()
   }
 
+  find(name: string): Topic | undefined {
+    return this.#byName.get(name)
+  }
+
   /** Throws `not_found`. */
   get(number: number): Topic {
     const topic = this.#byNumber.get(number)
