@@ -1,0 +1,105 @@
+import type { Machine } from '../machine.ts'
+import type { Count } from '../measure/count.ts'
+import type { Row } from '../measure/row.ts'
+import type { StartRow } from '../measure/start.ts'
+import type { MemoryRun } from '../memory.ts'
+import type { Check } from '../targets.ts'
+import { count, figure, table } from './table.ts'
+
+/** From here on the load process may be what limits. */
+const busyShare = 0.85
+/** In cores: from here on the figures are not those of a calm machine. */
+const foreignShare = 0.2
+
+export function machineText({ cpu, cores, memoryGB, system, node, load, syncMs }: Machine): string {
+  const sync = `sync ${figure(syncMs.median)} ms (${figure(syncMs.min)}–${figure(syncMs.max)})`
+  return `${cores} × ${cpu}, ${memoryGB} GB, ${system}, node ${node}, load before ${figure(load)}, ${sync}`
+}
+
+export function rowsText(rows: readonly Row[]): string {
+  const bySection = Map.groupBy(rows, ({ section }) => section)
+  return [...bySection].map(([section, own]) => `${section}\n${sectionText(own)}`).join('\n\n')
+}
+
+function sectionText(rows: readonly Row[]): string {
+  const head = ['', 'server', 'events/s', 'ratio', '(of rounds)', 'p50 ms', 'p99', 'p99.9', 'p99 ratio']
+  const more = ['CPU s/100k', 'RSS MB', 'peak']
+  const body = rows.map((row, i) => [
+    rows[i - 1]?.setting === row.setting ? '' : row.setting,
+    row.server,
+    count(row.perSecond),
+    figure(row.ratio?.median),
+    row.ratio === undefined ? '' : `${figure(row.ratio.min)}–${figure(row.ratio.max)}`,
+    figure(row.p50),
+    figure(row.p99),
+    figure(row.p999),
+    figure(row.p99Ratio?.median),
+    figure(row.cpuSecondsPer100k),
+    figure(row.rssMB),
+    figure(row.peakMB),
+  ])
+  return [table([...head, ...more], body, 2), ...rows.flatMap(remarks), ...foreign(rows)].join('\n')
+}
+
+function foreign(rows: readonly Row[]): string[] {
+  const cores = rows.flatMap(({ foreignCores }) => foreignCores ?? [])
+  const most = Math.max(0, ...cores)
+  if (most < foreignShare) return []
+  const mean = cores.reduce((sum, value) => sum + value, 0) / cores.length
+  return [`  not a calm machine: other processes used ${figure(mean)} cores, up to ${figure(most)} in a setting`]
+}
+
+function remarks(row: Row): string[] {
+  const who = `  ${row.server}, ${row.setting}`
+  const busy = row.loadCpuShare > busyShare
+  return [
+    ...(row.failures > 0 ? [`${who}: ${row.failures} FAILED, the first: ${row.failure}`] : []),
+    ...(busy ? [`${who}: the load process used ${figure(row.loadCpuShare)} of a core; it may be the limit`] : []),
+    ...(row.lateP99 !== undefined && row.lateP99 > row.p99 / 2
+      ? [`${who}: the load process itself was late by ${figure(row.lateP99)} ms (p99)`]
+      : []),
+  ]
+}
+
+export function startText(rows: readonly StartRow[]): string {
+  const body = rows.map(({ server, firstAnswer, firstPublish, rssMB }) => [
+    server,
+    figure(firstAnswer.median),
+    `${figure(firstAnswer.min)}–${figure(firstAnswer.max)}`,
+    figure(firstPublish.median),
+    figure(rssMB),
+  ])
+  const head = ['server', 'first answer ms', '(of rounds)', 'first publish ms', 'RSS MB']
+  return `start of node, until\n${table(head, body, 1)}`
+}
+
+export function countsText(counts: readonly Count[]): string {
+  const body = counts.map(({ section, sent, acknowledged, stored, ok }) => [
+    section,
+    count(sent),
+    count(acknowledged),
+    count(stored),
+    ok ? 'none lost' : 'LOST',
+  ])
+  return `events of the durable log\n${table(['', 'sent', 'acknowledged', 'stored', ''], body, 1)}`
+}
+
+export function checksText(checks: readonly Check[]): string {
+  const body = checks.map(({ what, value, unit, goal, floor, better, verdict }) => {
+    const sign = better === 'more' ? '≥' : '≤'
+    const bounds = `${sign} ${figure(goal)}${floor === undefined ? '' : `, floor ${figure(floor)}`}`
+    return [what, `${figure(value)} ${unit}`, bounds, verdict]
+  })
+  return `targets\n${table(['', 'reached', 'goal', ''], body, 1)}`
+}
+
+export function memoryText(runs: readonly MemoryRun[]): string {
+  return runs
+    .map((run) => {
+      const head = `${run.server}, retention ${run.retention}: ${count(run.events)} events, ${count(run.perSecond)}/s`
+      const failed = run.failures > 0 ? `, ${run.failures} FAILED` : ''
+      const series = run.series.map((rss) => Math.round(rss)).join(' ')
+      return `${head}${failed}\nresident MB, the most of each ${run.secondsPerPoint} s: ${series}`
+    })
+    .join('\n\n')
+}

@@ -1,0 +1,112 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { Releases } from './release.ts'
+import { type Usage, usageOf } from './usage.ts'
+
+/** `dev` is the gateway as a newcomer starts it; only its start is measured. */
+export type ServerKind = 'ceiling' | 'memory' | 'durable' | 'dev'
+
+export interface Server {
+  readonly kind: ServerKind
+  readonly port: number
+  readonly pid: number
+  /** By performance.now(). */
+  readonly spawnedAt: number
+  usage(): Usage
+  /** Also removes its data. */
+  stop(): Promise<void>
+}
+
+export interface ServerOptions {
+  /** Where the folders for data are made. */
+  readonly dataIn: string
+  readonly token: string | undefined
+  readonly retention?: string
+  /** More options for its node, such as --cpu-prof. */
+  readonly nodeOptions?: readonly string[]
+}
+
+const root = resolve(import.meta.dirname, '..')
+const startWithinMs = 30_000
+const stopWithinMs = 35_000
+
+export async function startServer(kind: ServerKind, options: ServerOptions, releases: Releases): Promise<Server> {
+  const folder = releases.folder(options.dataIn)
+  const words = commandOf(kind, folder.path, options)
+  const node = ['--disable-warning=ExperimentalWarning', ...(options.nodeOptions ?? [])]
+  const spawnedAt = performance.now()
+  const child = spawn(process.execPath, [...node, ...words], { cwd: root, stdio: ['pipe', 'pipe', 'pipe'] })
+  const exited = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  const stop = releases.add(async () => {
+    await end(child, exited)
+    await folder.remove()
+  })
+  try {
+    const url = await listening(kind, child)
+    return {
+      kind,
+      port: Number(new URL(url).port),
+      pid: child.pid!,
+      spawnedAt,
+      usage: () => usageOf(child.pid!),
+      stop: async () => stop(),
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+function commandOf(kind: ServerKind, folder: string, options: ServerOptions): string[] {
+  if (kind === 'ceiling') return ['bench/ceiling.ts']
+  const cli = 'src/cli/main.ts'
+  if (kind === 'dev') return [cli, 'dev', '--data', folder, '--port', '0', '--json']
+  const file = join(folder, 'sluice.json')
+  writeFileSync(file, JSON.stringify(configurationOf(kind, folder, options)))
+  return [cli, 'serve', '-c', file, '--port', '0', '--json']
+}
+
+function configurationOf(kind: ServerKind, folder: string, { token, retention }: ServerOptions): object {
+  const hash = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex')}`
+  const place = kind === 'memory' ? { memory: true } : { path: join(folder, 'log.db') }
+  return {
+    brokers: { log: { type: 'embedded', ...place } },
+    topics: { bench: { broker: 'log', ...(retention !== undefined && { ensure: { retention } }) } },
+    store: { type: 'sqlite', path: join(folder, 'store.db') },
+    keys: token === undefined ? [] : [{ name: 'bench', hash: hash(token), scopes: ['publish', 'consume'] }],
+  }
+}
+
+function listening(kind: ServerKind, child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let output = ''
+    let errors = ''
+    const fail = (reason: string): void => reject(new Error(`The server (${kind}) ${reason}\n${errors.slice(-2000)}`))
+    const late = setTimeout(() => fail(`did not listen within ${startWithinMs / 1000} s.`), startWithinMs)
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      errors = (errors + text).slice(-10_000)
+    })
+    child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+      const line = /^\{"event":"listening".*\}$/m.exec(output)
+      if (line === null) return
+      clearTimeout(late)
+      child.stdout!.removeAllListeners('data').resume()
+      resolve((JSON.parse(line[0]) as { url: string }).url)
+    })
+    child.once('error', (error) => fail(error.message))
+    child.once('exit', (code, signal) => {
+      clearTimeout(late)
+      fail(`ended with ${signal ?? code}.`)
+    })
+  })
+}
+
+async function end(child: ChildProcess, exited: Promise<void>): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
+  const kill = setTimeout(() => child.kill('SIGKILL'), stopWithinMs)
+  await exited
+  clearTimeout(kill)
+}

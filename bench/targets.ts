@@ -1,0 +1,118 @@
+import type { Row } from './measure/row.ts'
+import type { StartRow } from './measure/start.ts'
+import type { MemoryRun } from './memory.ts'
+
+/** A figure that was promised, and what was reached. */
+export interface Check {
+  readonly what: string
+  readonly value: number
+  readonly unit: '×' | '/s' | 'ms' | 'MB'
+  readonly goal: number
+  /** Below it, the promise is broken and not only missed. */
+  readonly floor?: number
+  readonly better: 'more' | 'less'
+  readonly verdict: 'met' | 'missed' | 'below floor'
+}
+
+type Target = Omit<Check, 'value' | 'verdict'>
+
+/** A promise about rows: which row, and which of its figures. */
+interface RowTarget extends Target {
+  readonly section: string
+  readonly setting: string
+  readonly server: 'memory' | 'durable'
+  readonly of: (row: Row) => number | undefined
+}
+
+const ratio = (row: Row): number | undefined => row.ratio?.median
+const p99Ratio = (row: Row): number | undefined => row.p99Ratio?.median
+const p99Over = (row: Row): number | undefined => row.p99Over?.median
+const perSecond = (row: Row): number | undefined => row.perSecond
+
+function closed(server: 'memory' | 'durable', connections: number, goal: number, floor?: number): RowTarget {
+  const setting = connections === 1 ? '1 connection' : `${connections} connections`
+  const what = `${server}, ${setting}: requests/s over the ceiling's`
+  const row = { section: 'closed', setting, server, of: ratio } as const
+  return { what, ...row, unit: '×', goal, ...(floor !== undefined && { floor }), better: 'more' }
+}
+
+function each(target: (server: 'memory' | 'durable') => RowTarget): RowTarget[] {
+  return [target('memory'), target('durable')]
+}
+
+const rowTargets: readonly RowTarget[] = [
+  closed('memory', 64, 0.75, 0.6),
+  closed('durable', 64, 0.6, 0.45),
+  closed('durable', 1, 0.33),
+  ...each((server) => ({
+    what: `${server}, 64 connections: p99 over the ceiling's`,
+    section: 'closed',
+    setting: '64 connections',
+    server,
+    of: p99Ratio,
+    unit: '×',
+    goal: 2.5,
+    better: 'less',
+  })),
+  ...each((server) => ({
+    what: `${server}, 500/s: p99 above the ceiling's`,
+    section: 'open',
+    setting: '500/s',
+    server,
+    of: p99Over,
+    unit: 'ms',
+    goal: 2,
+    better: 'less',
+  })),
+  { ...stream('memory', 100_000) },
+  { ...stream('durable', 50_000), floor: 25_000 },
+  ...each((server) => ({
+    what: `${server}: log read as NDJSON`,
+    section: 'log read',
+    setting: '',
+    server,
+    of: perSecond,
+    unit: '/s',
+    goal: 150_000,
+    better: 'more',
+  })),
+]
+
+function stream(server: 'memory' | 'durable', goal: number): RowTarget {
+  const row = { section: 'NDJSON', setting: '', server, of: perSecond } as const
+  return { what: `${server}: NDJSON streaming`, ...row, unit: '/s', goal, better: 'more' }
+}
+
+/** The promises of which something was measured. */
+export function checkRows(rows: readonly Row[]): Check[] {
+  return rowTargets.flatMap(({ section, setting, server, of, ...target }) => {
+    const row = rows.find(
+      (row) => row.section.startsWith(section) && row.setting.startsWith(setting) && row.server === server,
+    )
+    const value = row === undefined ? undefined : of(row)
+    return value === undefined ? [] : [judge(target, value)]
+  })
+}
+
+export function checkStart(rows: readonly StartRow[]): Check[] {
+  return rows
+    .filter(({ server }) => server !== 'ceiling')
+    .map(({ server, firstAnswer }) => {
+      const what = `${server}: start of node to the first answer`
+      return judge({ what, unit: 'ms', goal: 400, better: 'less' }, firstAnswer.median)
+    })
+}
+
+export function checkMemory(runs: readonly MemoryRun[]): Check[] {
+  return runs.flatMap(({ server, maxMB, growth }) => [
+    judge({ what: `${server}: most resident memory`, unit: 'MB', goal: 200, better: 'less' }, maxMB),
+    judge({ what: `${server}: last minute over the second`, unit: '×', goal: 1.1, better: 'less' }, growth),
+  ])
+}
+
+function judge(target: Target, value: number): Check {
+  const reaches = (bound: number): boolean => (target.better === 'more' ? value >= bound : value <= bound)
+  const floor = target.floor ?? (target.better === 'more' ? 0 : Number.POSITIVE_INFINITY)
+  const verdict = reaches(target.goal) ? 'met' : reaches(floor) ? 'missed' : 'below floor'
+  return { ...target, value, verdict }
+}

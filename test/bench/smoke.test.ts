@@ -1,0 +1,101 @@
+import { execFile, spawn } from 'node:child_process'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+
+const root = resolve(import.meta.dirname, '../..')
+let folder: string
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sluice-bench-test-'))
+})
+afterEach(() => rm(folder, { recursive: true, force: true }))
+
+function bench(words: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const args = ['bench/main.ts', ...words]
+    execFile(process.execPath, args, { cwd: root, maxBuffer: 1e8 }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })
+    })
+  })
+}
+
+interface Result {
+  readonly rows: readonly { server: string; setting: string; perSecond: number; failures: number }[]
+  readonly counts: readonly { sent: number; acknowledged: number; stored: number; ok: boolean }[]
+  readonly targets: readonly { what: string }[]
+}
+
+const tiny = ['--rounds', '1', '--seconds', '0.1']
+
+// Whether it works, never how fast: figures of a busy machine mean nothing.
+describe('bench', { timeout: 120_000 }, () => {
+  test('publish measures ceiling and gateway, counts the log, and leaves nothing behind', async () => {
+    const words = ['publish', '--quick', ...tiny, '--only', 'closed,ndjson', '--json', '--dir', folder]
+    const { code, stdout, stderr } = await bench([...words, '--auth'])
+    expect(code, stderr).toBe(0)
+    const { rows, counts, targets } = JSON.parse(stdout) as Result
+    const settings = ['1 connection', '16 connections', '64 connections', '256 connections']
+    for (const setting of [...settings, '4 streams']) {
+      const found = rows.filter((row) => row.setting === setting)
+      expect(found.map(({ server }) => server)).toEqual(['ceiling', 'memory', 'durable'])
+      for (const row of found) {
+        expect(row.perSecond).toBeGreaterThan(0)
+        expect(row.failures).toBe(0)
+      }
+    }
+    expect(counts).toHaveLength(2)
+    for (const { sent, acknowledged, stored, ok } of counts) {
+      expect(ok).toBe(true)
+      expect(acknowledged).toBeGreaterThan(0)
+      expect(stored).toBeGreaterThanOrEqual(acknowledged)
+      expect(stored).toBeLessThanOrEqual(sent)
+    }
+    expect(targets.length).toBeGreaterThan(0)
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  test('memory shows a series', async () => {
+    const { code, stdout, stderr } = await bench([
+      'memory',
+      '--minutes',
+      '0.06',
+      '--server',
+      'durable',
+      '--dir',
+      folder,
+    ])
+    expect(code, stderr).toBe(0)
+    expect(stdout).toMatch(/resident MB, the most of each 15 s: \d+/)
+    expect(stdout).toContain('last minute over the second')
+  })
+
+  test('an interrupt ends the servers and removes their data', async () => {
+    const args = ['bench/main.ts', 'publish', '--only', 'closed', '--rounds', '99', '--seconds', '0.1', '--dir', folder]
+    const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] })
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+    // The first line of progress: all servers run.
+    await new Promise<void>((resolve) =>
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        if (text.includes('cycle 1')) resolve()
+      }),
+    )
+    expect(await readdir(folder)).toHaveLength(3)
+    child.kill('SIGINT')
+    expect(await ended).toBe(130)
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  test.each([
+    [['publish', '--only', 'everything']],
+    [['publish', '--rounds', '0']],
+    [['nothing']],
+    [['publish', '--x']],
+  ])('refuses %j', async (words) => {
+    const { code, stdout, stderr } = await bench(words)
+    expect(code).toBe(2)
+    expect(stdout).toBe('')
+    expect(stderr.trim().split('\n')).toHaveLength(1)
+  })
+})
