@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { Consumer, PublishResult } from '../../src/core/broker.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import { share, take } from './consuming.ts'
-import type { Context } from './context.ts'
+import { type Context, shortLeaseMs } from './context.ts'
 import { event, events, idOf, ids } from './events.ts'
 import { publishFails, rejects } from './refusal.ts'
 import type { Scenario } from './scenario.ts'
@@ -92,7 +92,8 @@ const closeLosesNothing: Scenario = {
   needs: ['reopen'],
   async run(context) {
     const topic = await context.topic('closing')
-    const group = await context.group(topic)
+    // What the waiting pull got in the last moment comes again when its lease ends.
+    const group = await context.group(topic, { leaseMs: 2 * shortLeaseMs })
     const stored = await closeInTheMidst(context, topic, group)
     await context.reopen()
     const last = event('last')

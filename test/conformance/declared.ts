@@ -14,7 +14,6 @@ const declared: Scenario = {
       assert(capabilities[name] >= 0, `capability ${name} is ${capabilities[name]}`)
     }
     assert(capabilities.maxEventBytes > 0 && capabilities.publish.maxEvents > 0, 'something can be published')
-    assert(capabilities.publish.maxBytes >= capabilities.maxEventBytes, 'the largest event fits into a request')
     assert(capabilities.publish.concurrency > 0, 'a request may be in flight')
     assert(!capabilities.exclusiveKeys || capabilities.ordering !== 'none', 'exclusive keys are for the sake of order')
   },
