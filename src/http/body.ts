@@ -34,12 +34,16 @@ export function announcedBytes(request: Request, limit: number): number {
   return Math.min(length, limit)
 }
 
+/** Throws `unsupported_media_type` for a compressed body: a limit on bytes read would mean nothing after it. */
+export function refuseEncoding(request: Request): void {
+  const encoding = request.headers.get('content-encoding')
+  if (encoding === null || encoding.trim().toLowerCase() === 'identity') return
+  throw new GatewayError('unsupported_media_type', 'Bodies are taken without a content encoding.')
+}
+
 /** The whole body. Rejects with `too_large` as soon as more than `limit` bytes are certain, before reading on. */
 export async function readBody(call: Call, limit: number): Promise<Uint8Array<ArrayBuffer>> {
-  const encoding = call.request.headers.get('content-encoding')
-  if (encoding !== null && encoding !== 'identity') {
-    throw new GatewayError('unsupported_media_type', 'Bodies are taken without a content encoding.')
-  }
+  refuseEncoding(call.request)
   const platform = call.context.env?.readBody
   if (platform !== undefined) return platform(limit)
   return readStream(call.request, limit, call.gateway.limits.idle)

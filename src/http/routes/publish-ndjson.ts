@@ -3,7 +3,7 @@ import { GatewayError, type ItemError, invalid, toGatewayError, UnsupportedError
 import type { Event } from '../../core/event.ts'
 import { type Defaults, parseStructured } from '../../core/structured.ts'
 import { BrokenKeys } from '../../core/topic.ts'
-import { chunksOf, type MemoryBudget } from '../body.ts'
+import { chunksOf, type MemoryBudget, refuseEncoding } from '../body.ts'
 import type { OpenTopic } from '../gateway.ts'
 import { LineSplitter } from '../lines.ts'
 import type { Call } from '../route.ts'
@@ -31,8 +31,9 @@ export async function publishLines(
   if (call.request.headers.has('idempotency-key')) {
     throw invalid('/idempotency-key', 'A stream takes no Idempotency-Key; give every event an id.')
   }
-  budget.take(streamBytes)
+  refuseEncoding(call.request)
   const topic = known ?? (await call.gateway.topics.create(call.context.req.param('topic') ?? ''))
+  budget.take(streamBytes)
   const out = new TransformStream<Uint8Array, Uint8Array>(
     {},
     undefined,
