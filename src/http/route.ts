@@ -44,17 +44,22 @@ export function param(call: Call, name: string): string {
   return call.context.req.param(name) ?? ''
 }
 
-/** The query, each parameter at most once, validated. Unknown parameters are refused by name. */
+/** The query, validated. Unknown parameters are refused by name. */
 export function query<T extends z.ZodObject>(call: Call, schema: T): z.output<T> {
+  return validate(schema, parameters(call), 'query parameter')
+}
+
+/** The query as it came, each parameter at most once. */
+export function parameters(call: Call): Readonly<Record<string, string>> {
+  // Without a prototype: `__proto__` is a name like any other.
+  const given: Record<string, string> = Object.create(null)
   const at = call.request.url.indexOf('?')
-  const given: Record<string, string> = {}
-  if (at >= 0) {
-    for (const [name, value] of new URLSearchParams(call.request.url.slice(at + 1))) {
-      if (Object.hasOwn(given, name)) throw invalid(`/${name}`, `The query parameter ${name} is given twice.`)
-      given[name] = value
-    }
+  if (at < 0) return given
+  for (const [name, value] of new URLSearchParams(call.request.url.slice(at + 1))) {
+    if (name in given) throw invalid(`/${escapePointer(name)}`, 'The query parameter is given twice.')
+    given[name] = value
   }
-  return validate(schema, given, 'query parameter')
+  return given
 }
 
 /** Validates what came from outside; throws `invalid_argument` with a pointer for every field that is wrong. */

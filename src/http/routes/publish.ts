@@ -3,6 +3,7 @@ import { parseBinary } from '../../core/binary.ts'
 import type { PublishResult } from '../../core/broker.ts'
 import { requireAtomic, requireDelay } from '../../core/capabilities.ts'
 import { Ids, Timestamps } from '../../core/clock.ts'
+import { parseDuration } from '../../core/duration.ts'
 import { GatewayError, invalid } from '../../core/errors.ts'
 import { checkAttribute, type Event, isJsonType } from '../../core/event.ts'
 import { scanValue } from '../../core/scan.ts'
@@ -11,7 +12,7 @@ import { announcedBytes, MemoryBudget, readBody } from '../body.ts'
 import type { Gateway, OpenTopic } from '../gateway.ts'
 import { idempotent } from '../idempotency.ts'
 import { newInstance, partialFailure, problem } from '../problem.ts'
-import { type Call, findTopic, param, query, type Route } from '../route.ts'
+import { type Call, findTopic, param, parameters, type Route, validate } from '../route.ts'
 import { duration, flag, newCloudEvent, receiptLine, stored, storedItem } from '../schemas.ts'
 import { publishLines } from './publish-ndjson.ts'
 
@@ -54,10 +55,12 @@ export function publishRoutes(gateway: Gateway): Route[] {
     const name = param(call, 'topic')
     const known = findTopic(call, 'publish')
     const form = formOf(call.request)
-    // A capability that lacks comes before a field that is wrong; what cannot be read yet is refused below.
-    const wanted = call.request.url.includes('?') ? query(call, form === 'plain' ? plainForm : anyForm) : {}
+    const given = parameters(call)
+    // A capability that lacks comes before a field that is wrong; what cannot be read as it stands is refused after.
+    if (known !== undefined)
+      gate(known, { delayMs: parseDuration(given.delay ?? '') ?? 0, atomic: given.atomic === 'true' })
+    const wanted = validate(form === 'plain' ? plainForm : anyForm, given, 'query parameter')
     const intent = { delayMs: wanted.delay ?? 0, atomic: wanted.atomic ?? false }
-    if (known !== undefined) gate(known, intent)
     if (form === 'ndjson') return publishLines(call, known, intent, wanted.key, defaultsFor(name), budget)
     const limit = bodyLimit(gateway, form)
     const held = announcedBytes(call.request, limit)
@@ -161,8 +164,17 @@ export function withKey(event: Event, key: string | undefined): Event {
   const own = event.attributes.partitionkey
   if (own === key) return event
   if (own !== undefined) throw invalid('/key', 'The key contradicts the partitionkey of the event.')
-  checkAttribute('partitionkey', key, '')
+  checkParameter('key', 'partitionkey', key)
   return { ...event, attributes: { ...event.attributes, partitionkey: key } }
+}
+
+/** Checks an attribute that came in the query; what is refused there is the parameter. */
+function checkParameter(name: string, attribute: string, value: string): void {
+  try {
+    checkAttribute(attribute, value, '')
+  } catch (error) {
+    throw invalid(`/${name}`, (error as Error).message)
+  }
 }
 
 function plainEvent(
@@ -181,7 +193,7 @@ function plainEvent(
     const value = wanted[name]
     if (typeof value !== 'string') continue
     const attribute = name === 'key' ? 'partitionkey' : name
-    checkAttribute(attribute, value, '')
+    checkParameter(name, attribute, value)
     attributes[attribute] = value
   }
   if (attributes.id === '') attributes.id = defaults.id()
