@@ -1,0 +1,31 @@
+import { describe, expect, test } from 'vitest'
+import { parseOptions, UsageError } from '../../bench/options.ts'
+
+describe('the options of bench', () => {
+  test('a section alone, in the order of the report', () => {
+    expect(parseOptions(['publish', '--only', 'start,closed'])).toMatchObject({
+      command: 'publish',
+      only: ['closed', 'start'],
+      rounds: 5,
+      token: undefined,
+    })
+  })
+
+  test('help is wanted, whatever else is', () => {
+    expect(parseOptions(['publish', '--help'])).toBeUndefined()
+  })
+
+  test.each([
+    [[]],
+    [['nothing']],
+    [['publish', 'memory']],
+    [['publish', '--rounds', '0']],
+    [['memory', '--server', 'x']],
+  ])('refuses %j', (words) => {
+    expect(() => parseOptions(words)).toThrow(UsageError)
+  })
+
+  test('refuses an option that is none', () => {
+    expect(() => parseOptions(['publish', '--fast'])).toThrow(UsageError)
+  })
+})
