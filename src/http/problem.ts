@@ -134,7 +134,9 @@ interface Problem {
 /** Several results of which some were not stored. */
 export function partialFailure(results: readonly ItemResult[]): Response {
   const failed = results.filter((result) => result.status !== 'stored')
-  const retry = failed.some(({ error }) => error !== undefined && new GatewayError(error.code, '').retryable)
+  const retry = failed.some(
+    ({ status, error }) => status === 'unknown' || (error !== undefined && new GatewayError(error.code, '').retryable),
+  )
   const detail = `${failed.length} of ${results.length} events were not stored; results says which and why.`
   return problem(new GatewayError('partial_failure', detail), newInstance(), { status: retry ? 503 : 422, results })
 }

@@ -237,8 +237,9 @@ function one(topic: string, result: PublishResult): Response {
     // Topic names need no escaping. The receipt ends with a brace; the topic goes before it.
     return new Response(`${receipt(result).slice(0, -1)},"topic":"${topic}"}`, { headers: jsonHeaders })
   }
-  const { code, detail } = result.error
-  return problem(new GatewayError(code, detail), newInstance(), { results: [result] })
+  // Whatever an adapter names as the reason: what may be stored already is never told as a plain failure.
+  const code = result.status === 'unknown' ? 'unknown_outcome' : result.error.code
+  return problem(new GatewayError(code, result.error.detail), newInstance(), { results: [result] })
 }
 
 /** A result as JSON, by hand: this runs once an event. */
