@@ -5,6 +5,7 @@ import {
   type Consumer,
   type DeadLetters,
   type Event,
+  eventBytes,
   GatewayError,
   type Groups,
   type Log,
@@ -73,6 +74,7 @@ export class EmbeddedBroker implements Broker {
     if (events.length === 0) return []
     if (signal.aborted) throw new GatewayError('unavailable', 'The time was over before anything was sent.')
     const records = encodeEvents(events)
+    // A record is larger than its event counts.
     if (records.length > maxEventBytes) checkSizes(events)
     const input = { topic: hub.info.number, records, count: events.length, delayMs }
     let stored: Output<'publish'> | undefined
@@ -96,6 +98,7 @@ export class EmbeddedBroker implements Broker {
 
   async health(): Promise<void> {
     if (this.#closing !== undefined) throw closed()
+    if (this.#link.damage !== undefined) throw this.#link.damage
     const answered = await unlessAborted(this.#link.call('ping', null), AbortSignal.timeout(healthMs))
     if (answered === undefined) throw new GatewayError('unavailable', 'The embedded broker is stuck on its disk.')
   }
@@ -124,7 +127,7 @@ const notInTime = new GatewayError('unknown_outcome', 'The embedded broker did n
 
 function checkSizes(events: readonly Event[]): void {
   for (const event of events) {
-    const size = encodeEvents([event]).length
+    const size = eventBytes(event)
     if (size <= maxEventBytes) continue
     throw new GatewayError('too_large', `The event has ${size} bytes; the embedded broker takes ${maxEventBytes}.`)
   }

@@ -8,6 +8,13 @@ export interface Failure {
   readonly retryAfterMs?: number
   /** What the operator needs. */
   readonly cause?: string
+  /** Set where stored data is damaged. */
+  readonly damage?: true
+}
+
+/** Stored data is not what it was when it was stored. */
+export class DamageError extends GatewayError {
+  override readonly name = 'DamageError'
 }
 
 export function toFailure(error: GatewayError): Failure {
@@ -17,12 +24,14 @@ export function toFailure(error: GatewayError): Failure {
     ...(error.capability !== undefined && { capability: error.capability }),
     ...(error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
     ...(error.cause !== undefined && { cause: String(error.cause) }),
+    ...(error instanceof DamageError && { damage: true }),
   }
 }
 
 export function fromFailure(failure: Failure): GatewayError {
-  const { code, detail, capability, retryAfterMs, cause } = failure
+  const { code, detail, capability, retryAfterMs, cause, damage } = failure
   if (capability !== undefined) return new UnsupportedError(capability, detail)
+  if (damage) return new DamageError(code, detail, { cause })
   return new GatewayError(code, detail, {
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     ...(cause !== undefined && { cause }),
@@ -45,9 +54,9 @@ export function full(detail: string, cause?: unknown): GatewayError {
   return new GatewayError('unavailable', detail, { retryAfterMs: 1000, cause })
 }
 
-export function corrupt(detail: string, cause?: unknown): GatewayError {
+export function corrupt(detail: string, cause?: unknown): DamageError {
   const advice = 'Restore the file from a backup, or move it away to begin anew.'
-  return new GatewayError('internal', `The embedded broker's file is damaged: ${detail}. ${advice}`, { cause })
+  return new DamageError('internal', `The embedded broker's file is damaged: ${detail}. ${advice}`, { cause })
 }
 
 /** SQLite's primary result codes (https://sqlite.org/rescode.html). */

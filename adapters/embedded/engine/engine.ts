@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { type Clock, GatewayError } from '../../../src/core/index.ts'
-import { type Failure, fromSqlite, toFailure } from '../errors.ts'
+import { DamageError, type Failure, fromSqlite, toFailure } from '../errors.ts'
 import { Appender } from './append.ts'
 import { Chunks } from './chunks.ts'
 import { Dead } from './dead.ts'
@@ -51,8 +51,9 @@ export class Engine {
   readonly #commit: StatementSync
   readonly #rollback: StatementSync
   /** Why the database cannot be trusted any more. */
-  #damage: GatewayError | undefined
+  #damage: DamageError | undefined
   #pausedUntil = 0
+  #loaded = false
 
   constructor(db: DatabaseSync, { clock, memory, maxBytes }: EngineOptions) {
     const now = () => clock.now()
@@ -127,7 +128,13 @@ export class Engine {
    */
   run(calls: readonly Call[]): Reply[] {
     try {
-      return this.#transaction(() => calls.map((call) => this.#one(call)))
+      this.#start()
+    } catch (thrown) {
+      const failure = toFailure(fromSqlite(thrown))
+      return calls.map(() => ({ failure }))
+    }
+    try {
+      return this.#finish(() => calls.map((call) => this.#one(call)))
     } catch (thrown) {
       if (calls.length > 1) return calls.flatMap((call) => this.run([call]))
       return [{ failure: toFailure(fromSqlite(thrown)) }]
@@ -144,23 +151,28 @@ export class Engine {
     const now = this.#clock.now()
     if (now < this.upkeepAt) return []
     try {
-      return this.#transaction(() => this.#upkeep.step(now))
+      this.#start()
+      return this.#finish(() => this.#upkeep.step(now))
     } catch {
       this.#pausedUntil = now + pauseMs
       return []
     }
   }
 
-  #transaction<T>(work: () => T): T {
+  #start(): void {
+    if (!this.#loaded) this.#load()
+    this.#begin.run()
+  }
+
+  #finish<T>(work: () => T): T {
     try {
-      this.#begin.run()
       const result = work()
       this.#commit.run()
       return result
     } catch (thrown) {
       const error = fromSqlite(thrown)
-      if (error.code === 'internal') this.#damage ??= error
-      else this.#space.pause()
+      if (error instanceof DamageError) this.#damage ??= error
+      if (error.code === 'unavailable') this.#space.pause(error)
       this.#undo()
       throw error
     }
@@ -177,22 +189,24 @@ export class Engine {
     }
   }
 
-  /** What is kept at hand says what was about to be; it is read again. */
   #undo(): void {
+    // What is kept at hand says what was about to be.
+    this.#loaded = false
     try {
       this.#rollback.run()
     } catch {
       // SQLite has rolled back by itself already (https://sqlite.org/lang_transaction.html).
     }
-    this.#load()
   }
 
+  /** Reads again what is kept at hand. */
   #load(): void {
     this.chunks.forget()
     this.#entries.forget()
     this.#delayed.forget()
     this.#topics.load()
     this.#dedup.load(this.#clock.now(), (topic, time) => this.chunks.atTime(topic.number, time, topic))
+    this.#loaded = true
   }
 }
 

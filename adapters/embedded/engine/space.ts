@@ -1,9 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite'
+import type { GatewayError } from '../../../src/core/index.ts'
 import { full } from '../errors.ts'
 import { pageSize } from './open.ts'
 import { type Query, query } from './sql.ts'
 
-/** How long publishing pauses after the disk was full, so that failing costs little. */
+/** How long publishing pauses after the disk failed, so that failing costs little. */
 const pauseMs = 1000
 
 /**
@@ -16,7 +17,7 @@ export class Space {
   readonly #pages: Query<[pages: number]>
   readonly #free: Query<[pages: number]>
   readonly #now: () => number
-  #pausedUntil = 0
+  #paused: { readonly until: number; readonly error: GatewayError } | undefined
 
   constructor(db: DatabaseSync, maxBytes: number | null, now: () => number) {
     const pages = maxBytes === null ? null : Math.floor(maxBytes / pageSize)
@@ -29,7 +30,7 @@ export class Space {
 
   /** Throws `unavailable` where so many bytes more are too many. */
   check(bytes: number): void {
-    if (this.#now() < this.#pausedUntil) throw full('The disk of the embedded broker is full.')
+    if (this.#paused !== undefined && this.#now() < this.#paused.until) throw this.#paused.error
     if (this.#maxPages === null) return
     // Bodies take whole pages; two more for the index and the row itself.
     const wanted = Math.ceil(bytes / pageSize) + 2
@@ -38,8 +39,8 @@ export class Space {
     throw full(`The embedded broker is full: its maxBytes of ${this.#maxBytes} is used up. Retention frees space.`)
   }
 
-  /** The disk was full just now. */
-  pause(): void {
-    this.#pausedUntil = this.#now() + pauseMs
+  /** The disk failed just now, being full or otherwise. */
+  pause(error: GatewayError): void {
+    this.#paused = { until: this.#now() + pauseMs, error }
   }
 }

@@ -1,6 +1,6 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { GatewayError } from '../../../src/core/index.ts'
-import { closed, type Failure, fromFailure } from '../errors.ts'
+import { closed, DamageError, type Failure, fromFailure } from '../errors.ts'
 
 /** What a thread is given to talk to this one. */
 export interface ThreadData<Options> {
@@ -34,6 +34,8 @@ export class Channel {
   #answered = 0
   #state: 'open' | 'closing' | 'dead' = 'open'
   #fault: unknown
+  /** The first damage that the thread reported. */
+  damage: DamageError | undefined
   onEvent: (event: unknown) => void = () => {}
 
   /** Starts the thread; rejects with what it says where it cannot begin. Resolves with what it says when it is ready. */
@@ -122,8 +124,13 @@ export class Channel {
       this.#waiting = this.#waiting.slice(1024)
       this.#answered = 0
     }
-    if ('failure' in answer) waiting.reject(fromFailure(answer.failure))
-    else waiting.resolve(answer.value)
+    if ('failure' in answer) {
+      const error = fromFailure(answer.failure)
+      if (error instanceof DamageError) this.damage ??= error
+      waiting.reject(error)
+    } else {
+      waiting.resolve(answer.value)
+    }
   }
 
   #end(): void {

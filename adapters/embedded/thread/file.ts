@@ -1,7 +1,7 @@
 import type { FileOptions } from '../engine/open.ts'
 import type { Input, Op, Output, ReadInput, ReadOp, ReadOutput } from '../engine/operations.ts'
 import type { TopicInfo } from '../engine/topics.ts'
-import { closed } from '../errors.ts'
+import { closed, type DamageError } from '../errors.ts'
 import { Channel } from './channel.ts'
 import type { Link } from './link.ts'
 
@@ -13,7 +13,8 @@ function script(name: string): URL {
 /** The engine in a thread of its own over a file, and a second thread that reads it. */
 export class FileLink implements Link {
   readonly #writer: Channel
-  readonly #reader: Promise<Channel>
+  readonly #opening: Promise<Channel>
+  #reader: Channel | undefined
   #closing: Promise<void> | undefined
   onAppended: (topics: readonly number[]) => void = () => {}
 
@@ -26,8 +27,15 @@ export class FileLink implements Link {
   private constructor(writer: Channel, path: string) {
     this.#writer = writer
     writer.onEvent = (event) => this.onAppended(event as readonly number[])
-    this.#reader = Channel.open(script('reader'), { path }).then(({ channel }) => channel)
-    this.#reader.catch(() => {})
+    this.#opening = Channel.open(script('reader'), { path }).then(({ channel }) => {
+      this.#reader = channel
+      return channel
+    })
+    this.#opening.catch(() => {})
+  }
+
+  get damage(): DamageError | undefined {
+    return this.#writer.damage ?? this.#reader?.damage
   }
 
   call<K extends Op>(op: K, input: Input<K>, transfer?: ArrayBuffer): Promise<Output<K>> {
@@ -36,7 +44,7 @@ export class FileLink implements Link {
 
   async read<K extends ReadOp>(op: K, input: ReadInput<K>): Promise<ReadOutput<K>> {
     if (this.#closing !== undefined) throw closed()
-    const reader = await this.#reader
+    const reader = this.#reader ?? (await this.#opening)
     return (await reader.call({ op, input })) as ReadOutput<K>
   }
 
@@ -51,7 +59,7 @@ export class FileLink implements Link {
 
   /** The writer goes last: the last connection to close folds the write-ahead log into the file. */
   async #close(): Promise<void> {
-    const reader = await this.#reader.catch(() => undefined)
+    const reader = await this.#opening.catch(() => undefined)
     await reader?.close()
     await this.#writer.close()
   }
