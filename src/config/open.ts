@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Limits } from '../core/limits.ts'
+import type { PublisherHooks } from '../core/topic.ts'
 import type { AdapterRegistry } from './adapters.ts'
 import { type Binding, type Bindings, bind } from './bindings.ts'
 import { type OpenedBroker, openBrokers, prepareBrokers } from './brokers.ts'
@@ -14,6 +15,7 @@ export interface OpenContext {
   readonly bindings: () => Promise<Bindings>
   readonly clock: Clock
   readonly limits: Limits
+  readonly hooks: PublisherHooks
   /** The broker on which topics come into being on first use; undefined where they are only declared. */
   readonly createOn: string | undefined
   readonly onCreate: (topic: string, broker: string) => void
@@ -67,7 +69,7 @@ async function openTopics(
 
   const creator = context.createOn === undefined ? undefined : brokers.get(context.createOn)
   const maker = creator && ((name: string) => makeTopic(name, creator, context, bindings, known))
-  const table = new TopicTable(context.limits, context.clock, maker)
+  const table = new TopicTable(context.limits, context.clock, context.hooks, maker)
   for (const { topic, binding } of bound) {
     await ensureTopic(topic)
     if (typeof binding === 'string') continue

@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { PullGroups } from '../core/group.ts'
 import type { Limits } from '../core/limits.ts'
-import { Publisher } from '../core/topic.ts'
+import { Publisher, type PublisherHooks } from '../core/topic.ts'
 
 /** A topic that events can be published to and read from. */
 export interface OpenTopic {
@@ -27,15 +27,17 @@ export class TopicTable {
   readonly creates: boolean
   readonly #limits: Limits
   readonly #clock: Clock
+  readonly #hooks: PublisherHooks
   readonly #make: TopicMaker | undefined
   readonly #topics = new Map<string, OpenTopic>()
   readonly #making = new Map<string, Promise<OpenTopic>>()
   readonly #groups = new Map<Broker, PullGroups>()
 
-  constructor(limits: Limits, clock: Clock, make?: TopicMaker) {
+  constructor(limits: Limits, clock: Clock, hooks: PublisherHooks, make?: TopicMaker) {
     this.creates = make !== undefined
     this.#limits = limits
     this.#clock = clock
+    this.#hooks = hooks
     this.#make = make
   }
 
@@ -64,7 +66,7 @@ export class TopicTable {
   async add(place: TopicPlace): Promise<OpenTopic> {
     const { broker, brokerTopic } = place
     const dedupWindowMs = (await stateOf(broker, brokerTopic))?.dedupWindowMs ?? broker.capabilities.dedupWindowMs
-    const publisher = new Publisher(broker, brokerTopic, this.#limits, this.#clock)
+    const publisher = new Publisher(broker, brokerTopic, this.#limits, this.#clock, this.#hooks)
     const topic = { ...place, dedupWindowMs, publisher, groups: this.#groupsOf(broker) }
     this.#topics.set(place.name, topic)
     return topic

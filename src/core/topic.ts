@@ -1,6 +1,6 @@
 import type { Broker, PublishResult } from './broker.ts'
 import type { Clock } from './clock.ts'
-import { GatewayError, toGatewayError } from './errors.ts'
+import { GatewayError } from './errors.ts'
 import { type Event, eventBytes, keyOf } from './event.ts'
 import type { Limits } from './limits.ts'
 
@@ -20,6 +20,17 @@ interface Submission {
   readonly resolve: (results: readonly PublishResult[]) => void
 }
 
+/** What a platform adds to publishing. */
+export interface PublisherHooks {
+  /**
+   * Runs something once what has arrived together was looked at, so that it leaves together too. On Node this is
+   * setImmediate: the requests of one poll of the sockets become one batch.
+   */
+  readonly defer?: (run: () => void) => void
+  /** Told why an outcome is unknown: the caller only hears that it is. */
+  readonly onFault?: (fault: GatewayError) => void
+}
+
 /** How long an adapter may take to give in after its signal aborted. */
 const graceMs = 1000
 
@@ -33,18 +44,26 @@ export class Publisher {
   readonly #limits: Limits
   readonly #clock: Clock
   readonly #maxEventBytes: number
+  readonly #defer: (run: () => void) => void
+  readonly #onFault: (fault: GatewayError) => void
+  readonly #pump = (): void => {
+    this.#scheduled = false
+    while (this.#queue.length > 0 && this.#inFlight < this.#broker.capabilities.publish.concurrency) this.#send()
+  }
   #queue: Submission[] = []
   #queuedBytes = 0
   #inFlight = 0
   #scheduled = false
 
   /** `topic` is the broker's name of it. */
-  constructor(broker: Broker, topic: string, limits: Limits, clock: Clock) {
+  constructor(broker: Broker, topic: string, limits: Limits, clock: Clock, hooks: PublisherHooks = {}) {
     this.#broker = broker
     this.#topic = topic
     this.#limits = limits
     this.#clock = clock
     this.#maxEventBytes = Math.min(limits.event, broker.capabilities.maxEventBytes)
+    this.#defer = hooks.defer ?? queueMicrotask
+    this.#onFault = hooks.onFault ?? (() => {})
   }
 
   /** Bytes that wait for the broker. */
@@ -128,10 +147,7 @@ export class Publisher {
   #schedule(): void {
     if (this.#scheduled || this.#inFlight >= this.#broker.capabilities.publish.concurrency) return
     this.#scheduled = true
-    queueMicrotask(() => {
-      this.#scheduled = false
-      while (this.#queue.length > 0 && this.#inFlight < this.#broker.capabilities.publish.concurrency) this.#send()
-    })
+    this.#defer(this.#pump)
   }
 
   /** Takes what may leave together from the head of the queue: what is atomic, or delayed otherwise, leaves alone. */
@@ -180,7 +196,7 @@ export class Publisher {
         submission.resolve(taken.length === 1 ? results : results.slice(from, to))
         from = to
       }
-      this.#schedule()
+      if (this.#queue.length > 0) this.#schedule()
     })
   }
 
@@ -208,7 +224,8 @@ export class Publisher {
       const known = thrown instanceof GatewayError && thrown.code !== 'unknown_outcome' && thrown.code !== 'internal'
       const error = known
         ? thrown
-        : new GatewayError('unknown_outcome', unknownDetail, { cause: toGatewayError(thrown) })
+        : new GatewayError('unknown_outcome', unknownDetail, { cause: thrown })
+      if (!known) this.#onFault(error)
       return events.map((event) => failed(event, known ? 'failed' : 'unknown', error))
     } finally {
       clearTimeout(giveUp)

@@ -53,6 +53,10 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       bindings: async () => (await openStore()).bindings,
       clock,
       limits,
+      hooks: {
+        defer: (run) => setImmediate(run),
+        onFault: ({ message, cause }) => log('error', message, { cause: String(cause) }),
+      },
       createOn: options.createOn,
       onCreate: (topic, broker) => log('info', 'A topic was made on first use.', { topic, broker }),
     })
