@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import type { Client } from './client.ts'
 import { CliError, exitCode } from './exit.ts'
-import { colours, note, print } from './io.ts'
+import { colours, note, printPaced } from './io.ts'
 
 interface Summary {
   readonly stored: number
@@ -36,8 +36,8 @@ export async function publishLines(
     for await (const text of linesOf(response)) {
       const line = JSON.parse(text) as Line
       summary = line.summary
-      if (json) print(text)
-      else if (line.summary === undefined) show(line)
+      if (json) await printPaced(text)
+      else if (line.summary === undefined) await printPaced(pretty(line))
       if (line.summary === undefined) receipts++
     }
   } catch {
@@ -58,7 +58,7 @@ function linesOf(response: Response): AsyncIterable<string> {
   return createInterface({ input: Readable.from(response.body ?? []), crlfDelay: Number.POSITIVE_INFINITY })
 }
 
-function show({ id, status, error }: Line): void {
-  if (error === undefined) print(`${colours.green(String(status))} ${id}`)
-  else print(`${colours.red(String(status))} ${id ?? '-'} ${error.detail} (${error.code})`)
+function pretty({ id, status, error }: Line): string {
+  if (error === undefined) return `${colours.green(String(status))} ${id}`
+  return `${colours.red(String(status))} ${id ?? '-'} ${error.detail} (${error.code})`
 }

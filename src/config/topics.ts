@@ -72,7 +72,8 @@ export async function refusals(topics: readonly DeclaredTopic[]): Promise<string
     } catch (thrown) {
       const error = toGatewayError(thrown)
       if (error.retryable) throw named(who, thrown)
-      found.push(`${who}: ${error.message}`)
+      const capability = error.capability === undefined ? '' : ` (capability ${error.capability})`
+      found.push(`${who}: ${error.message}${capability}`)
     }
   }
   return found

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, type ClientOptions, Refused } from '../client.ts'
 import { clientOptions, define } from '../define.ts'
 import { CliError, exitCode, wrongUse } from '../exit.ts'
-import { colours, note, print, wantsJson } from '../io.ts'
+import { colours, note, printPaced, wantsJson } from '../io.ts'
 import { untilSignal } from '../signals.ts'
 import { readServerSentEvents } from '../sse.ts'
 
@@ -64,7 +64,7 @@ async function follow(
       for await (const { data, id } of readServerSentEvents(response.body as AsyncIterable<Uint8Array>)) {
         cursor = id ?? cursor
         if (data === undefined) continue
-        print(json ? data : pretty(data))
+        await printPaced(json ? data : pretty(data))
         if (++seen >= limit) return
       }
     } catch (error) {
