@@ -68,25 +68,36 @@ async function readStream(request: Request, limit: number, idleMs: number): Prom
   return body
 }
 
-/** The chunks of a body; throws `invalid_argument` where none came for `idleMs`. A flowing one is never cut. */
+/**
+ * The chunks of a body. Throws `invalid_argument` where none came for `idleMs`, and `unavailable` when `stop` aborts. A
+ * flowing one is never cut.
+ */
 export async function* chunksOf(
   body: ReadableStream<Uint8Array>,
   idleMs: number,
+  stop?: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, void> {
   const reader = body.getReader()
   let timer: ReturnType<typeof setTimeout> | undefined
+  let breakOff: (error: GatewayError) => void = () => {}
+  const onStop = () => breakOff(new GatewayError('unavailable', 'The gateway is shutting down.'))
+  stop?.addEventListener('abort', onStop)
   try {
     for (;;) {
-      const idle = new Promise<never>((_, reject) => {
+      // A promise of its own for each chunk: racing with one that lasts would keep something for every chunk.
+      const { done, value } = await new Promise<ReadableStreamReadResult<Uint8Array>>((resolve, reject) => {
+        breakOff = reject
         timer = setTimeout(() => reject(new GatewayError('invalid_argument', 'The body stalled.')), idleMs)
+        if (stop?.aborted === true) onStop()
+        reader.read().then(resolve, reject)
       })
-      const { done, value } = await Promise.race([reader.read(), idle])
       clearTimeout(timer)
       if (done) return
       yield value
     }
   } finally {
     clearTimeout(timer)
+    stop?.removeEventListener('abort', onStop)
     reader.cancel().catch(() => {})
   }
 }

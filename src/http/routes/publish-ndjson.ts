@@ -74,24 +74,29 @@ class LineStream {
     this.#writer = writer
   }
 
-  /** Never rejects. Where it breaks off, the summary is missing, and what has no receipt is unknown. */
+  /** Never rejects. Where the body breaks off, the summary is missing, and what has no receipt is unknown. */
   async run(): Promise<void> {
     const { gateway, request } = this.#call
     const splitter = new LineSplitter(gateway.limits.line)
     let storing: Promise<void> = Promise.resolve()
+    let whole = false
     try {
       if (request.body !== null) {
-        for await (const chunk of chunksOf(request.body, gateway.limits.idle)) {
+        for await (const chunk of chunksOf(request.body, gateway.limits.idle, gateway.stopping)) {
           const lines = this.#parse(splitter.push(chunk))
           await storing
-          if (gateway.stopping.aborted) break
           storing = this.#store(lines)
           // An early rejection is met by the await above or below; until then it must not count as unhandled.
           storing.catch(() => {})
         }
       }
+      whole = true
+    } catch {
+      // It stalled, the client went away, or the gateway stops: what was sent before still gets its receipts.
+    }
+    try {
       await storing
-      if (!gateway.stopping.aborted) {
+      if (whole) {
         await this.#store(this.#parse(splitter.end()))
         await this.#writer.write(this.#encoder.encode(`${JSON.stringify({ summary: this.#summary })}\n`))
       }
