@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { GatewayError, invalid } from '../core/errors.ts'
-import { type Call, validate } from './route.ts'
+import { type Call, refuseQuery, validate } from './route.ts'
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -85,7 +85,7 @@ export async function* chunksOf(
   try {
     for (;;) {
       // A promise of its own for each chunk: racing with one that lasts would keep something for every chunk.
-      const { done, value } = await new Promise<ReadableStreamReadResult<Uint8Array>>((resolve, reject) => {
+      const { done, value } = await new Promise<Awaited<ReturnType<typeof reader.read>>>((resolve, reject) => {
         breakOff = reject
         timer = setTimeout(() => reject(new GatewayError('invalid_argument', 'The body stalled.')), idleMs)
         if (stop?.aborted === true) onStop()
@@ -106,8 +106,9 @@ export function tooLarge(limit: number): GatewayError {
   return new GatewayError('too_large', `The body has more than the ${limit} bytes that are allowed.`)
 }
 
-/** A small JSON body, validated. An absent body counts as `{}`. */
+/** A small JSON body, validated. An absent body counts as `{}`. What takes one takes no query. */
 export async function readJson<T extends z.ZodType>(call: Call, schema: T): Promise<z.output<T>> {
+  refuseQuery(call)
   const type = call.request.headers.get('content-type')
   const bytes = await readBody(call, 1 << 20)
   if (bytes.length > 0 && type !== null && !/^application\/json\s*(;|$)/i.test(type)) {

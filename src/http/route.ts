@@ -62,6 +62,15 @@ export function parameters(call: Call): Readonly<Record<string, string>> {
   return given
 }
 
+/** For an operation that takes no query: whatever is in it is refused by name. */
+export function refuseQuery(call: Call): void {
+  const errors = Object.keys(parameters(call)).map((name) => ({
+    pointer: `/${escapePointer(name)}`,
+    detail: 'there is no such query parameter',
+  }))
+  if (errors.length > 0) throw new GatewayError('invalid_argument', 'This takes no query parameters.', { errors })
+}
+
 /** Validates what came from outside; throws `invalid_argument` with a pointer for every field that is wrong. */
 export function validate<T extends z.ZodType>(schema: T, value: unknown, what = 'field'): z.output<T> {
   const parsed = schema.safeParse(value)

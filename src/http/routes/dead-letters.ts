@@ -5,7 +5,7 @@ import { pageMax } from '../../core/limits.ts'
 import { structuredBytes } from '../../core/structured.ts'
 import { readJson } from '../body.ts'
 import type { Gateway } from '../gateway.ts'
-import { type Call, json, param, query, type Route } from '../route.ts'
+import { type Call, json, param, query, type Route, refuseQuery } from '../route.ts'
 import { cloudEvent, count } from '../schemas.ts'
 import { pullable } from './groups.ts'
 
@@ -54,7 +54,9 @@ export function deadLetterRoutes(gateway: Gateway): Route[] {
 
   async function remove(call: Call): Promise<Response> {
     const { topic, group } = pullable(call)
-    await requireDeadLetters(topic.broker).delete(topic.brokerTopic, group, param(call, 'id'))
+    const letters = requireDeadLetters(topic.broker)
+    refuseQuery(call)
+    await letters.delete(topic.brokerTopic, group, param(call, 'id'))
     return new Response(null, { status: 204 })
   }
 

@@ -11,7 +11,7 @@ import { readJson } from '../body.ts'
 import { outward, startOf } from '../cursors.ts'
 import { entityTag, requireMatch } from '../etag.ts'
 import type { Gateway, OpenTopic } from '../gateway.ts'
-import { type Call, json, param, type Route, topicFor, topicOrNew } from '../route.ts'
+import { type Call, json, param, type Route, refuseQuery, topicFor, topicOrNew } from '../route.ts'
 import { cloudEvent, duration, itemError } from '../schemas.ts'
 
 const path = '/v1/topics/:topic/groups/:group'
@@ -89,11 +89,13 @@ export function groupRoutes(gateway: Gateway): Route[] {
 
   async function get(call: Call): Promise<Response> {
     const { topic, group } = pullable(call)
+    refuseQuery(call)
     return show(call, topic, group, await topic.broker.groups.describe(topic.brokerTopic, group))
   }
 
   async function remove(call: Call): Promise<Response> {
     const { topic, group } = pullable(call)
+    refuseQuery(call)
     const state = await topic.broker.groups.describe(topic.brokerTopic, group)
     requireMatch(call, tagOf(gateway, group, state))
     await topic.broker.groups.delete(topic.brokerTopic, group)

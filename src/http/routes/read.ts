@@ -10,7 +10,7 @@ import { readJson } from '../body.ts'
 import { startOf } from '../cursors.ts'
 import type { Gateway } from '../gateway.ts'
 import { collect, type Reading, writeEntry } from '../reading.ts'
-import { type Call, json, noTopic, param, query, type Route, topicFor, topicOrNew } from '../route.ts'
+import { type Call, json, noTopic, param, query, type Route, refuseQuery, topicFor, topicOrNew } from '../route.ts'
 import { count, duration, logEntry } from '../schemas.ts'
 import { issueTicket } from '../tickets.ts'
 import { streamLines, streamServerSentEvents } from './read-streams.ts'
@@ -70,7 +70,9 @@ export function readRoutes(gateway: Gateway): Route[] {
 
   async function one(call: Call): Promise<Response> {
     const topic = topicFor(call, 'consume')
-    const record = await requireLog(topic.broker).get(topic.brokerTopic, param(call, 'position'))
+    const log = requireLog(topic.broker)
+    refuseQuery(call)
+    const record = await log.get(topic.brokerTopic, param(call, 'position'))
     const out = new ByteWriter(1024)
     writeEntry(out, record)
     return new Response(out.take(), { headers: { 'content-type': 'application/json' } })

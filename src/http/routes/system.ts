@@ -2,19 +2,21 @@ import { z } from 'zod'
 import { GatewayError } from '../../core/errors.ts'
 import { authenticate, requireScope } from '../access.ts'
 import { newInstance, problem, problemPage } from '../problem.ts'
-import { type Call, json, param, type Route } from '../route.ts'
+import { type Call, json, param, type Route, refuseQuery } from '../route.ts'
 
 /** How long a check of readiness may take before it counts as failed. */
 const checkMs = 4000
 
 /** The process runs. */
-function health(): Response {
+function health(call: Call): Response {
+  refuseQuery(call)
   return json({ status: 'ok' })
 }
 
 /** Publishing would work: every broker and the store answer. 503 names what does not. */
 async function readiness(call: Call): Promise<Response> {
   const { gateway } = call
+  refuseQuery(call)
   if (gateway.stopping.aborted) {
     return problem(new GatewayError('unavailable', 'The gateway is shutting down.'), newInstance())
   }
@@ -48,6 +50,7 @@ async function metrics(call: Call): Promise<Response> {
   if (!gateway.metrics.public && gateway.keys !== undefined) {
     requireScope(authenticate(gateway, call.request.headers), 'admin')
   }
+  refuseQuery(call)
   const { contentType, body } = await gateway.metrics.render()
   return new Response(body, { headers: { 'content-type': contentType } })
 }
@@ -55,6 +58,7 @@ async function metrics(call: Call): Promise<Response> {
 function explain(call: Call): Response {
   const page = problemPage(param(call, 'code'))
   if (page === undefined) throw new GatewayError('not_found', 'There is no such code.')
+  refuseQuery(call)
   return page
 }
 
@@ -124,7 +128,8 @@ export function systemRoutes(document: () => unknown): Route[] {
       method: 'GET',
       path: '/openapi.json',
       access: 'public',
-      handle: () => {
+      handle: (call) => {
+        refuseQuery(call)
         openapi ??= JSON.stringify(document())
         return new Response(openapi, { headers: { 'content-type': 'application/json' } })
       },

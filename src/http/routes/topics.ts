@@ -6,7 +6,7 @@ import { checkTopicName } from '../../core/topic-name.ts'
 import { requireScope } from '../access.ts'
 import { entityTag } from '../etag.ts'
 import type { OpenTopic } from '../gateway.ts'
-import { type Call, json, noTopic, param, query, type Route } from '../route.ts'
+import { type Call, json, noTopic, param, query, type Route, refuseQuery } from '../route.ts'
 import { capabilities, count } from '../schemas.ts'
 
 const listQuery = z.strictObject({ limit: count(pageMax).optional(), cursor: z.string().max(256).optional() })
@@ -58,6 +58,7 @@ async function getTopic(call: Call): Promise<Response> {
   checkTopicName(name)
   const topic = call.access.sees(name) ? call.gateway.topics.resolve(name) : undefined
   if (topic === undefined) throw noTopic()
+  refuseQuery(call)
   const groups = await topic.broker.groups.list(topic.brokerTopic)
   const body = {
     ...summary(topic),
