@@ -9,7 +9,7 @@ import { type StartRow, start } from './measure/start.ts'
 import { measureMemory } from './memory.ts'
 import { help, type Options, parseOptions, type Section, UsageError } from './options.ts'
 import { checksText, countsText, machineText, memoryText, rowsText, startText } from './report/text.ts'
-import { checkMemory, checkRows, checkStart } from './targets.ts'
+import { checkMemory, checkRows, checkStart, machineSpeed } from './targets.ts'
 
 const measurements: Record<Exclude<Section, 'start'>, (lab: Lab) => Promise<Measured>> = {
   closed,
@@ -40,13 +40,14 @@ async function publish(options: Options): Promise<boolean> {
     await lab.releases.all()
   }
   const targets = [...checkRows(rows), ...checkStart(starts)]
-  print(options, { machine, rows, start: starts, counts, targets }, [
+  const speed = machineSpeed(rows)
+  print(options, { machine, rows, start: starts, counts, targets, speed }, [
     machineText(machine),
     `1 KiB events; medians of ${options.rounds} rounds of ${options.seconds} s, ceiling and gateway in turn`,
     ...(rows.length > 0 ? [rowsText(rows)] : []),
     ...(starts.length > 0 ? [startText(starts)] : []),
     ...(counts.length > 0 ? [countsText(counts)] : []),
-    ...(targets.length > 0 ? [checksText(targets)] : []),
+    ...(targets.length > 0 ? [checksText(targets, speed)] : []),
   ])
   return counts.every(({ ok }) => ok) && rows.every(({ failures }) => failures === 0)
 }

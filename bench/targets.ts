@@ -83,6 +83,18 @@ function stream(server: 'memory' | 'durable', goal: number): RowTarget {
   return { what: `${server}: NDJSON streaming`, ...row, unit: '/s', goal, better: 'more' }
 }
 
+/** Requests/s of the ceiling at 64 connections where the goals in events/s and in milliseconds were set. */
+const referenceCeiling = 28_000
+
+/** How fast this machine is now, as a part of the one that the absolute goals were set on; undefined where not measured. */
+export function machineSpeed(rows: readonly Row[]): number | undefined {
+  const row = rows.find(
+    ({ section, setting, server }) =>
+      section.startsWith('closed') && setting === '64 connections' && server === 'ceiling',
+  )
+  return row === undefined ? undefined : row.perSecond / referenceCeiling
+}
+
 /** The promises of which something was measured. */
 export function checkRows(rows: readonly Row[]): Check[] {
   return rowTargets.flatMap(({ section, setting, server, of, ...target }) => {

@@ -84,13 +84,15 @@ export function countsText(counts: readonly Count[]): string {
   return `events of the durable log\n${table(['', 'sent', 'acknowledged', 'stored', ''], body, 1)}`
 }
 
-export function checksText(checks: readonly Check[]): string {
+export function checksText(checks: readonly Check[], speed?: number): string {
   const body = checks.map(({ what, value, unit, goal, floor, better, verdict }) => {
     const sign = better === 'more' ? '≥' : '≤'
     const bounds = `${sign} ${figure(goal)}${floor === undefined ? '' : `, floor ${figure(floor)}`}`
     return [what, `${figure(value)} ${unit}`, bounds, verdict]
   })
-  return `targets\n${table(['', 'reached', 'goal', ''], body, 1)}`
+  const text = `targets\n${table(['', 'reached', 'goal', ''], body, 1)}`
+  if (speed === undefined) return text
+  return `${text}\n  this machine, now: ${figure(speed)} of the speed of the ceiling where the goals in /s and ms were set`
 }
 
 export function memoryText(runs: readonly MemoryRun[]): string {
