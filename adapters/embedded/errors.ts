@@ -1,4 +1,4 @@
-import { type ErrorCode, GatewayError, UnsupportedError } from '../../src/core/index.ts'
+import { type ErrorCode, GatewayError, UnsupportedError } from '../../src/core/errors.ts'
 
 /** A GatewayError between threads, where classes do not survive. */
 export interface Failure {
@@ -8,13 +8,21 @@ export interface Failure {
   readonly retryAfterMs?: number
   /** What the operator needs. */
   readonly cause?: string
-  /** Set where stored data is damaged. */
-  readonly damage?: true
+  /** What is wrong where stored data is damaged. */
+  readonly damage?: string
 }
 
 /** Stored data is not what it was when it was stored. */
 export class DamageError extends GatewayError {
   override readonly name = 'DamageError'
+  /** What is wrong, in a few words. */
+  readonly reason: string
+
+  constructor(reason: string, cause?: unknown) {
+    const advice = 'Restore the file from a backup, or move it away to begin anew.'
+    super('internal', `The embedded broker's file is damaged: ${reason}. ${advice}`, { cause })
+    this.reason = reason
+  }
 }
 
 export function toFailure(error: GatewayError): Failure {
@@ -24,14 +32,14 @@ export function toFailure(error: GatewayError): Failure {
     ...(error.capability !== undefined && { capability: error.capability }),
     ...(error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
     ...(error.cause !== undefined && { cause: String(error.cause) }),
-    ...(error instanceof DamageError && { damage: true }),
+    ...(error instanceof DamageError && { damage: error.reason }),
   }
 }
 
 export function fromFailure(failure: Failure): GatewayError {
   const { code, detail, capability, retryAfterMs, cause, damage } = failure
   if (capability !== undefined) return new UnsupportedError(capability, detail)
-  if (damage) return new DamageError(code, detail, { cause })
+  if (damage !== undefined) return new DamageError(damage, cause)
   return new GatewayError(code, detail, {
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     ...(cause !== undefined && { cause }),
@@ -54,11 +62,6 @@ export function full(detail: string, cause?: unknown): GatewayError {
   return new GatewayError('unavailable', detail, { retryAfterMs: 1000, cause })
 }
 
-export function corrupt(detail: string, cause?: unknown): DamageError {
-  const advice = 'Restore the file from a backup, or move it away to begin anew.'
-  return new DamageError('internal', `The embedded broker's file is damaged: ${detail}. ${advice}`, { cause })
-}
-
 /** SQLite's primary result codes (https://sqlite.org/rescode.html). */
 const sqlite = { busy: 5, io: 10, corrupt: 11, full: 13, notADatabase: 26 } as const
 
@@ -74,7 +77,7 @@ export function fromSqlite(thrown: unknown): GatewayError {
       return full("Another program holds a lock on the embedded broker's file.", thrown)
     case sqlite.corrupt:
     case sqlite.notADatabase:
-      return corrupt((thrown as Error).message, thrown)
+      return new DamageError((thrown as Error).message, thrown)
     default:
       return new GatewayError('internal', 'The embedded broker failed; the log has the cause.', { cause: thrown })
   }

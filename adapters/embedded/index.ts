@@ -7,6 +7,7 @@ import { lock } from './lock.ts'
 import { FileLink } from './thread/file.ts'
 import { LocalLink } from './thread/local.ts'
 
+export { check } from './check.ts'
 export type { Config } from './config.ts'
 
 async function open({ path, sync = 'full', maxBytes: most }: Config, { clock }: { clock: Clock }): Promise<Broker> {

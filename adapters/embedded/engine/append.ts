@@ -5,7 +5,7 @@ import { topicSpan } from './schema.ts'
 import type { Topic } from './topics.ts'
 
 /** Chunks are no larger than this, unless a single event is. */
-const chunkBytes = 1 << 16
+export const chunkBytes = 1 << 16
 
 const noHashes = new Uint8Array(0)
 

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
-import { corrupt } from '../errors.ts'
+import { DamageError } from '../errors.ts'
 import { seekRecord, viewOf } from './records.ts'
 import { topicSpan } from './schema.ts'
 import { type Query, query } from './sql.ts'
@@ -163,6 +163,7 @@ export class Chunks {
 
 function verified([id, at, count, crc, hashes, body]: Row, base: number): Chunk {
   const first = id - base
-  if (checksum(hashes, body) !== crc) throw corrupt(`the events from position ${first} on do not match their checksum`)
+  if (checksum(hashes, body) !== crc)
+    throw new DamageError(`the events from position ${first} on do not match their checksum`)
   return { first, count, at, body }
 }

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { corrupt } from '../errors.ts'
+import { DamageError } from '../errors.ts'
 import type { Appender } from './append.ts'
 import { checksum } from './chunks.ts'
 import type { Dedup } from './dedup.ts'
@@ -73,7 +73,7 @@ export class Delayed {
     const topics = new Set<number>()
     let bytes = 0
     for (const [id, number, crc, hashes, body] of this.#due.all(now)) {
-      if (checksum(hashes, body) !== crc) throw corrupt(`a delayed publish (${id}) does not match its checksum`)
+      if (checksum(hashes, body) !== crc) throw new DamageError(`a delayed publish (${id}) does not match its checksum`)
       const topic = this.#topics.get(number)
       const list = hashes.length === 0 ? null : doubles(hashes)
       const first = this.#appender.append(topic, body, list, now)

@@ -1,7 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { type Clock, GatewayError } from '../../../src/core/index.ts'
+import type { Clock } from '../../../src/core/clock.ts'
+import { GatewayError } from '../../../src/core/errors.ts'
 import { DamageError, type Failure, fromSqlite, toFailure } from '../errors.ts'
-import { Appender } from './append.ts'
+import { Appender, chunkBytes } from './append.ts'
 import { Chunks } from './chunks.ts'
 import { Dead } from './dead.ts'
 import { Dedup } from './dedup.ts'
@@ -115,7 +116,7 @@ export class Engine {
       deadDelete: (input) => dead.delete(input),
       ping: () => {
         if (this.#damage !== undefined) throw this.#damage
-        space.check(0)
+        space.check(chunkBytes)
         return null
       },
     }

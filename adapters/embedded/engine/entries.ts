@@ -74,7 +74,8 @@ export class Entries {
     this.#dropAll = db.prepare('DELETE FROM entry WHERE grp = ?')
     this.#lapsed = query(
       db,
-      `SELECT seq, key FROM entry WHERE grp = ? AND seq < ? AND state <> ${leased} AND event IS NULL LIMIT ${lapsedStep}`,
+      `SELECT seq, key FROM entry WHERE grp = ? AND seq < ? AND (state <> ${leased} OR due <= ?) AND event IS NULL
+       LIMIT ${lapsedStep}`,
     )
     this.#cursor = db.prepare('UPDATE grp SET cursor = ? WHERE id = ?')
   }
@@ -157,9 +158,9 @@ export class Entries {
     return true
   }
 
-  /** Ends some of those before `seq` whose events are gone; answers whether there may be more. */
+  /** Ends some of those before `seq` that nobody holds, and whose events are gone; answers whether there may be more. */
   dropBefore(group: number, seq: number, now: number): boolean {
-    const rows = this.#lapsed.all(group, seq)
+    const rows = this.#lapsed.all(group, seq, now)
     for (const [lapsed, key] of rows) this.finish(group, lapsed, key, now)
     return rows.length === lapsedStep
   }

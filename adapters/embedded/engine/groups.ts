@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { GatewayError } from '../../../src/core/index.ts'
+import { GatewayError } from '../../../src/core/errors.ts'
 import { noGroup } from '../errors.ts'
 import type { Chunks } from './chunks.ts'
 import type { Entries } from './entries.ts'

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
-import { GatewayError } from '../../../src/core/index.ts'
-import { isNotADatabase } from '../errors.ts'
+import { GatewayError } from '../../../src/core/errors.ts'
+import { DamageError, fromSqlite, isNotADatabase } from '../errors.ts'
 import { pragma, prepareSchema } from './schema.ts'
 
 export const pageSize = 8192
@@ -26,14 +26,26 @@ export function openFile({ path, sync, maxBytes }: FileOptions): DatabaseSync {
     db.exec(`PRAGMA synchronous = ${sync}; PRAGMA temp_store = MEMORY`)
     prepareSchema(db, path)
     limit(db, maxBytes)
-    if (pragma(db, 'page_count') * pageSize <= quickCheckBytes) checkIntegrity(db, path)
+    if (pragma(db, 'page_count') * pageSize <= quickCheckBytes) {
+      const fault = findFault(db, 'quick_check')
+      if (fault !== undefined) throw new DamageError(fault)
+    }
     return db
   } catch (thrown) {
     db.close()
-    if (!isNotADatabase(thrown)) throw thrown
-    const detail = `${path} is not an SQLite database; nothing was changed. Restore a backup, move it away to begin anew, or choose another path.`
-    throw new GatewayError('misconfigured', detail, { cause: thrown })
+    throw refusal(path, thrown)
   }
+}
+
+/** What stops a file from being opened, with what to do about it. */
+export function refusal(path: string, thrown: unknown): GatewayError {
+  const advice = 'Nothing was changed. Restore a backup, move it away to begin anew, or choose another path.'
+  if (isNotADatabase(thrown)) {
+    return new GatewayError('misconfigured', `${path} is not an SQLite database. ${advice}`, { cause: thrown })
+  }
+  const error = fromSqlite(thrown)
+  if (!(error instanceof DamageError)) return error
+  return new GatewayError('misconfigured', `${path} is damaged (${error.reason}). ${advice}`, { cause: thrown })
 }
 
 export function openMemory(maxBytes: number | null): DatabaseSync {
@@ -55,10 +67,9 @@ function limit(db: DatabaseSync, maxBytes: number | null): void {
   if (maxBytes !== null) db.exec(`PRAGMA max_page_count = ${Math.floor(maxBytes / pageSize)}`)
 }
 
-function checkIntegrity(db: DatabaseSync, path: string): void {
-  const row = db.prepare('PRAGMA quick_check(1)').get()
-  const found = row === undefined ? 'nothing' : String(Object.values(row)[0])
-  if (found === 'ok') return
-  const detail = `${path} is damaged (${found}); nothing was changed. Restore a backup, or move it away to begin anew.`
-  throw new GatewayError('misconfigured', detail)
+/** The first fault that SQLite's own check finds. The quick one does not compare indexes with their tables. */
+export function findFault(db: DatabaseSync, check: 'quick_check' | 'integrity_check'): string | undefined {
+  const row = db.prepare(`PRAGMA ${check}(1)`).get()
+  const found = row === undefined ? 'nothing can be read' : String(Object.values(row)[0])
+  return found === 'ok' ? undefined : found.replaceAll(/\s+/g, ' ').trim()
 }

@@ -1,4 +1,4 @@
-import type { Change, TopicSpec } from '../../../src/core/index.ts'
+import type { Change, TopicSpec } from '../../../src/core/broker.ts'
 import type { Range, RangeRequest } from './chunks.ts'
 import type { TopicInfo } from './topics.ts'
 

@@ -1,4 +1,4 @@
-import type { DataForm } from '../../../src/core/index.ts'
+import type { DataForm } from '../../../src/core/event.ts'
 
 /**
  * How an event lies in a chunk, little-endian:

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { GatewayError } from '../../../src/core/index.ts'
+import { GatewayError } from '../../../src/core/errors.ts'
 
 /** "Slce", which tells our files from other SQLite files. */
 const applicationId = 0x536c6365

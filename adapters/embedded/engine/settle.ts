@@ -36,11 +36,11 @@ export class Settler {
   }
 
   #one(topic: number, group: Group, item: SettleItem, now: number, settled: Settled): Settled['results'][number] {
-    const { seq, nonce, kind, ms } = item
+    const { seq, nonce, until, kind, ms } = item
     const row = this.#entries.get(group.id, seq)
     if (row === undefined) return this.#repeated(group, item, now)
     const [state, attempt, current, due, key] = row
-    if (state !== leased || current !== nonce || due === null || due <= now) return false
+    if (state !== leased || current !== nonce || due !== until || due <= now) return false
     switch (kind) {
       case 'ack':
         this.#remember.run(due, nonce, group.id, outcomes.ack)

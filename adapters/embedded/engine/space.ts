@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { GatewayError } from '../../../src/core/index.ts'
+import type { GatewayError } from '../../../src/core/errors.ts'
 import { full } from '../errors.ts'
 import { pageSize } from './open.ts'
 import { type Query, query } from './sql.ts'

@@ -1,12 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite'
-import {
-  type Change,
-  type Clock,
-  formatDuration,
-  GatewayError,
-  type TopicSpec,
-  UnsupportedError,
-} from '../../../src/core/index.ts'
+import type { Change, TopicSpec } from '../../../src/core/broker.ts'
+import type { Clock } from '../../../src/core/clock.ts'
+import { formatDuration } from '../../../src/core/duration.ts'
+import { GatewayError, UnsupportedError } from '../../../src/core/errors.ts'
 import { noTopic } from '../errors.ts'
 import { maxTopics, topicSpan } from './schema.ts'
 import { type Query, query } from './sql.ts'

@@ -1,5 +1,5 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
-import { GatewayError } from '../../../src/core/index.ts'
+import { GatewayError } from '../../../src/core/errors.ts'
 import { closed, DamageError, type Failure, fromFailure } from '../errors.ts'
 
 /** What a thread is given to talk to this one. */

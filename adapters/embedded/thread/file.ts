@@ -39,6 +39,7 @@ export class FileLink implements Link {
   }
 
   call<K extends Op>(op: K, input: Input<K>, transfer?: ArrayBuffer): Promise<Output<K>> {
+    if (this.#closing !== undefined) return Promise.reject(closed())
     return this.#writer.call({ op, input }, transfer) as Promise<Output<K>>
   }
 

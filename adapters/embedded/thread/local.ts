@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { Clock } from '../../../src/core/index.ts'
+import type { Clock } from '../../../src/core/clock.ts'
 import { Engine } from '../engine/engine.ts'
 import { openMemory } from '../engine/open.ts'
 import type { Input, Op, Output, ReadInput, ReadOp, ReadOutput, Reads } from '../engine/operations.ts'

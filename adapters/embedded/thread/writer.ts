@@ -1,12 +1,13 @@
-import { systemClock } from '../../../src/core/index.ts'
+import type { DatabaseSync } from 'node:sqlite'
+import { systemClock } from '../../../src/core/clock.ts'
 import { type Call, Engine } from '../engine/engine.ts'
-import { type FileOptions, openFile } from '../engine/open.ts'
+import { type FileOptions, openFile, refusal } from '../engine/open.ts'
 import { serve } from './serve.ts'
 
 /** The thread that writes: everything that waits for it goes into one transaction. */
 serve<FileOptions, Call>((options, say) => {
   const db = openFile(options)
-  const engine = new Engine(db, { clock: systemClock, memory: false, maxBytes: options.maxBytes })
+  const engine = open(db, options)
   return {
     ready: engine.operations.topics(null),
     run: (calls) => engine.run(calls),
@@ -18,3 +19,12 @@ serve<FileOptions, Call>((options, say) => {
     close: () => db.close(),
   }
 })
+
+function open(db: DatabaseSync, { path, maxBytes }: FileOptions): Engine {
+  try {
+    return new Engine(db, { clock: systemClock, memory: false, maxBytes })
+  } catch (thrown) {
+    db.close()
+    throw refusal(path, thrown)
+  }
+}
