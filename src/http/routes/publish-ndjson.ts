@@ -4,6 +4,7 @@ import type { Event } from '../../core/event.ts'
 import { type Defaults, parseStructured } from '../../core/structured.ts'
 import { BrokenKeys } from '../../core/topic.ts'
 import { chunksOf, type MemoryBudget, refuseEncoding } from '../body.ts'
+import { drained } from '../drained.ts'
 import type { OpenTopic } from '../gateway.ts'
 import { LineSplitter } from '../lines.ts'
 import type { Call } from '../route.ts'
@@ -144,8 +145,8 @@ class LineStream {
         text += `${JSON.stringify({ id: null, status: 'failed', error: result })}\n`
       }
     }
-    await this.#writer.ready
-    // Not awaited: the write is done when it is read, and `ready` bounds what waits for that.
+    if (!(await drained(this.#writer, this.#call.gateway.limits.idle))) throw new Error('Nobody reads the receipts.')
+    // Not awaited: the write is done when it is read, and `drained` bounds what waits for that.
     this.#writer.write(this.#encoder.encode(text)).catch(() => {})
   }
 

@@ -1,14 +1,13 @@
 import type { LogBatch } from '../../core/broker.ts'
 import { ByteWriter } from '../../core/bytes.ts'
 import { outward } from '../cursors.ts'
+import { drained } from '../drained.ts'
 import { batches, collect, type Reading, wants, writeEntry } from '../reading.ts'
 import type { Call } from '../route.ts'
 
 /** What may wait for a reader before reading the log pauses. */
 const bufferBytes = 1 << 20
 const heartbeatMs = 15_000
-/** A live reader that takes nothing for so long is dropped; it resumes from its last cursor. */
-const slowReaderMs = 30_000
 
 /** The range as lines, then `{"next"}`. Where that is missing, the stream broke off. */
 export async function streamLines(call: Call, reading: Reading): Promise<Response> {
@@ -144,7 +143,12 @@ async function pumpEvents(
         call.gateway.metrics.read(reading.topic.name, 1)
       }
       if (out.length > 0) send(out.take())
-      if (!(await drained(writer))) break
+      if (left.events === 0) break
+      if (!(await drained(writer, call.gateway.limits.idle))) {
+        // It takes nothing: what waits for it is let go, and it resumes from its last cursor.
+        await writer.abort(new Error('The reader is too slow.'))
+        break
+      }
       step = await source.next()
     }
   } catch (error) {
@@ -154,21 +158,5 @@ async function pumpEvents(
     gone.abort()
     await source.return?.()
     await writer.close().catch(() => {})
-  }
-}
-
-/** Waits until the reader took enough; false where it is too slow, or gone. */
-async function drained(writer: WritableStreamDefaultWriter<Uint8Array>): Promise<boolean> {
-  if ((writer.desiredSize ?? 0) > 0) return true
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const slow = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), slowReaderMs)
-  })
-  try {
-    return await Promise.race([writer.ready.then(() => true), slow])
-  } catch {
-    return false
-  } finally {
-    clearTimeout(timer)
   }
 }
