@@ -1,5 +1,7 @@
 import type { z } from 'zod'
-import { GatewayError, invalid } from '../core/errors.ts'
+import { GatewayError } from '../core/errors.ts'
+import { scanValue } from '../core/scan.ts'
+import { notJson } from '../core/structured.ts'
 import { type Call, refuseQuery, validate } from './route.ts'
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -117,10 +119,12 @@ export async function readJson<T extends z.ZodType>(call: Call, schema: T): Prom
   let value: unknown = {}
   if (bytes.length > 0) {
     try {
-      value = JSON.parse(decoder.decode(bytes))
-    } catch {
-      throw invalid('', 'The body is not valid JSON in UTF-8.')
+      // Before native parsing, which knows no bound of depth.
+      scanValue(bytes, 0, bytes.length, call.gateway.limits.depth)
+    } catch (error) {
+      throw notJson(error, '')
     }
+    value = JSON.parse(decoder.decode(bytes))
   }
   return validate(schema, value)
 }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { GroupState, Outcome, Settlement } from '../../core/broker.ts'
 import { requirePortableReceipt, requireSeek } from '../../core/capabilities.ts'
 import { formatDuration } from '../../core/duration.ts'
-import { invalid } from '../../core/errors.ts'
+import { invalid, toGatewayError } from '../../core/errors.ts'
 import { isTime } from '../../core/event.ts'
 import { leaseRange, pageMax } from '../../core/limits.ts'
 import { structuredBytes } from '../../core/structured.ts'
@@ -82,9 +82,19 @@ export function groupRoutes(gateway: Gateway): Route[] {
     const body = await readJson(call, putBody)
     const start = startOf(topic, body.start, '/start')
     const options = { start, leaseMs: body.lease ?? limits.lease, maxAttempts: body.maxAttempts }
+    if (call.request.headers.has('if-match')) requireMatch(call, await tagIfThere(topic, group))
     const created = await topic.broker.groups.create(topic.brokerTopic, group, options)
     const state = await topic.broker.groups.describe(topic.brokerTopic, group)
     return show(call, topic, group, state, created ? 201 : 200)
+  }
+
+  async function tagIfThere(topic: OpenTopic, group: string): Promise<string | undefined> {
+    try {
+      return tagOf(gateway, group, await topic.broker.groups.describe(topic.brokerTopic, group))
+    } catch (error) {
+      if (toGatewayError(error).code === 'not_found') return undefined
+      throw error
+    }
   }
 
   async function get(call: Call): Promise<Response> {
@@ -107,7 +117,10 @@ export function groupRoutes(gateway: Gateway): Route[] {
     const { topic, group } = pullable(call)
     const move = requireSeek(topic.broker)
     const { to } = await readJson(call, seekBody)
-    await move(topic.brokerTopic, group, startOf(topic, to, '/to'))
+    const start = startOf(topic, to, '/to')
+    const before = await topic.broker.groups.describe(topic.brokerTopic, group)
+    requireMatch(call, tagOf(gateway, group, before))
+    await move(topic.brokerTopic, group, start)
     return show(call, topic, group, await topic.broker.groups.describe(topic.brokerTopic, group))
   }
 
