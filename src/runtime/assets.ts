@@ -9,11 +9,15 @@ const types: Readonly<Record<string, string>> = {
   '.png': 'image/png',
 }
 
-/** A file of the API page, as its package has it; nothing is fetched from elsewhere. */
+/** The build copies the files beside this one: those who install the package need not install theirs too. */
+const directory = import.meta.url.endsWith('.ts')
+  ? fileURLToPath(new URL('.', import.meta.resolve('swagger-ui-dist/package.json')))
+  : join(import.meta.dirname, 'docs')
+
+/** A file of the API page; nothing is fetched from elsewhere. */
 export async function docsAsset(name: string): Promise<Asset | undefined> {
   const contentType = types[extname(name)]
   if (contentType === undefined || !/^[a-z0-9][a-z0-9.-]*$/.test(name)) return undefined
-  const directory = fileURLToPath(new URL('.', import.meta.resolve('swagger-ui-dist/package.json')))
   try {
     return { contentType, body: await readFile(join(directory, name)) }
   } catch {
