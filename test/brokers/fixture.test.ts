@@ -2,4 +2,4 @@ import { describe, it } from 'vitest'
 import { conformance } from '../conformance/index.ts'
 import { fixtureTarget } from './fixture-target.ts'
 
-conformance(fixtureTarget(), { describe, it })
+conformance(fixtureTarget(), { describe, it, concurrent: it.concurrent })

@@ -1,9 +1,0 @@
-import { afterAll, describe, it } from 'vitest'
-import { conformance } from '../conformance/index.ts'
-import { diskTarget, memoryTarget, temporaryFolder } from './embedded-target.ts'
-
-const folder = temporaryFolder()
-afterAll(() => folder.remove())
-
-conformance(diskTarget(folder.path), { describe, it })
-conformance(memoryTarget(), { describe, it })
