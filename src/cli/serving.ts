@@ -1,6 +1,7 @@
 import type { LoadedConfig } from '../config/load.ts'
 import { createLog } from '../runtime/log.ts'
 import { startGateway } from '../runtime/node.ts'
+import { exitCode } from './exit.ts'
 import { printJson, wantsJson } from './io.ts'
 import { parsePort } from './port.ts'
 import { aborted, untilSignal } from './signals.ts'
@@ -25,6 +26,10 @@ export async function serveUntilSignal(options: ServingOptions, serving: Serving
   const signal = untilSignal()
   const colour = process.stderr.isTTY === true && !process.env.NO_COLOR
   const log = createLog(process.stderr, colour)
+  process.on('uncaughtException', (error) => {
+    log('error', 'The gateway failed and ends.', { cause: error instanceof Error ? error.stack : String(error) })
+    process.exit(exitCode.failed)
+  })
   const gateway = await startGateway({
     loaded,
     file,

@@ -16,7 +16,7 @@ const loaders: Readonly<Record<string, Loader>> = {
     return {
       type: embedded.type,
       config: embedded.config,
-      declaringCreates: true,
+      declaringCreates: embedded.declaringCreates,
       open: (config, context) => embedded.open(placed(config as Config), context),
       async rehearse(parsed) {
         const config = placed(parsed as Config)

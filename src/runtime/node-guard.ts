@@ -40,13 +40,13 @@ export async function answerProblem(
   error: GatewayError,
 ): Promise<void> {
   const response = problem(error, newInstance())
-  const body = await response.text()
+  const body = Buffer.from(await response.text())
   outgoing.once('finish', () => {
     if (incoming.complete) return
     incoming.resume()
     setTimeout(() => incoming.complete || incoming.socket.destroy(), lingerMs).unref()
   })
-  outgoing.writeHead(response.status, Object.fromEntries(response.headers))
+  outgoing.writeHead(response.status, { ...Object.fromEntries(response.headers), 'content-length': body.length })
   outgoing.end(body)
 }
 

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { getRequestListener } from '@hono/node-server'
 import { GatewayError } from '../core/errors.ts'
 import type { Limits } from '../core/limits.ts'
@@ -10,17 +11,27 @@ import { answerParserError, answerProblem, headerFault } from './node-guard.ts'
 
 const headersWithinMs = 9000
 const maxConnections = 10_000
+/** How long a probe may still come and read that the gateway is not ready, before connections are refused. */
+const lastProbesMs = 200
 const badTarget = 'The address or the Host of the request is not valid.'
 
 export interface NodeServer {
   /** `http://host:port`, as a client on this machine reaches it. */
   readonly url: string
-  /** Stops accepting; resolves when every request is answered, or cut off after `graceMs`. */
+  /** Stops accepting, soon; resolves when every request is answered, or cut off after `graceMs`. */
   stop(graceMs: number): Promise<void>
 }
 
+export interface ListenOptions {
+  readonly host: string
+  readonly port: number
+  readonly limits: Limits
+  /** Aborts when shutdown begins: connections then end with their answer. */
+  readonly stopping: AbortSignal
+}
+
 /** Serves the app. Rejects with `misconfigured` where the address cannot be had. */
-export async function listen(app: App, host: string, port: number, limits: Limits): Promise<NodeServer> {
+export async function listen(app: App, { host, port, limits, stopping }: ListenOptions): Promise<NodeServer> {
   const server = createServer({
     maxHeaderSize: limits.headerBytes,
     headersTimeout: headersWithinMs,
@@ -33,7 +44,7 @@ export async function listen(app: App, host: string, port: number, limits: Limit
     noDelay: true,
   })
   server.maxConnections = maxConnections
-  server.on('request', requestListener(app, limits))
+  server.on('request', requestListener(app, limits, stopping))
   server.on('checkExpectation', (incoming: IncomingMessage, outgoing: ServerResponse) => {
     void answerProblem(
       incoming,
@@ -46,7 +57,7 @@ export async function listen(app: App, host: string, port: number, limits: Limit
   return { url: urlOf(server, host), stop: (graceMs) => stop(server, graceMs) }
 }
 
-function requestListener(app: App, limits: Limits): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
+function requestListener(app: App, limits: Limits, stopping: AbortSignal) {
   const listener = getRequestListener(
     (request, env) => {
       const incoming = env.incoming as IncomingMessage
@@ -56,7 +67,8 @@ function requestListener(app: App, limits: Limits): (incoming: IncomingMessage, 
     // The app never throws: what comes here is an address that is none.
     { errorHandler: () => problem(new GatewayError('invalid_argument', badTarget), newInstance()) },
   )
-  return (incoming, outgoing) => {
+  return (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    if (stopping.aborted) outgoing.shouldKeepAlive = false
     const fault = headerFault(incoming, limits)
     if (fault === undefined) void listener(incoming, outgoing)
     else void answerProblem(incoming, outgoing, fault)
@@ -92,6 +104,7 @@ function urlOf(server: Server, host: string): string {
 }
 
 async function stop(server: Server, graceMs: number): Promise<void> {
+  await sleep(lastProbesMs)
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   // A connection becomes idle when its answer is out; Node itself would keep it for the next request.
   const idle = setInterval(() => server.closeIdleConnections(), 20)

@@ -93,7 +93,12 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       asset: docsAsset,
       stopping: stopping.signal,
     }
-    const server = await listen(createApp(gateway), options.host, options.port, limits)
+    const server = await listen(createApp(gateway), {
+      host: options.host,
+      port: options.port,
+      limits,
+      stopping: stopping.signal,
+    })
     let stopped: Promise<void> | undefined
     const stop = async (): Promise<void> => {
       stopping.abort()
