@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references to the environment look like that.
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
@@ -112,7 +113,7 @@ describe('sluice serve', () => {
     const config = { brokers: { local: { type: 'embedded', memory: true } }, topics: { a: { broker: 'local' } } }
     writeFileSync(
       join(cwd, 'c.json'),
-      JSON.stringify({ ...config, listen: { port: '$' + '{PORT}' }, encryptionKey: { file: 'k' } }),
+      JSON.stringify({ ...config, listen: { port: '${PORT}' }, encryptionKey: { file: 'k' } }),
     )
     writeFileSync(join(cwd, 'c.ts'), `const c: object = ${JSON.stringify(config)}\nexport default c\n`)
     writeFileSync(join(cwd, 'k'), 'secret\n')
