@@ -1,4 +1,4 @@
-import { Command, type Option } from 'commander'
+import { Command } from 'commander'
 
 /** A command with examples at the end of its help. */
 export function define(name: string, description: string, examples: readonly string[]): Command {
@@ -23,5 +23,3 @@ export function clientOptions(command: Command): Command {
 export function collect(value: string, previous: readonly string[] | undefined): string[] {
   return [...(previous ?? []), value]
 }
-
-export type { Option }

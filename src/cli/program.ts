@@ -35,7 +35,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   keys: { summary: 'create, list and revoke keys', load: async () => (await import('./commands/keys.ts')).keys },
   completion: {
     summary: 'print completions for a shell',
-    load: async () => (await import('./commands/completion.ts')).completion,
+    load: async () => (await import('./commands/completion.ts')).completionOf(commands),
   },
 }
 

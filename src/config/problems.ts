@@ -40,7 +40,7 @@ function line(file: string, { path, detail, place }: Problem): string {
 }
 
 /** `topics.orders.ensure`; a part that holds a dot itself is put in brackets. */
-export function fieldName(path: Path): string {
+function fieldName(path: Path): string {
   return path.reduce<string>((name, part) => {
     if (typeof part === 'number') return `${name}[${part}]`
     const text = String(part)

@@ -2,19 +2,23 @@ import type { Command } from 'commander'
 import { define } from '../define.ts'
 import { wrongUse } from '../exit.ts'
 import { print } from '../io.ts'
-import { commands } from '../program.ts'
 
-export const completion = define('completion', 'Print completions for a shell.', [
-  'source <(sluice completion bash)',
-  'sluice completion zsh > ~/.zfunc/_sluice',
-  'sluice completion fish > ~/.config/fish/completions/sluice.fish',
-])
-  .argument('<shell>', 'bash, zsh or fish')
-  .action(async (shell: string) => {
-    const script = { bash, zsh, fish }[shell]
-    if (script === undefined) throw wrongUse(`Completions are for bash, zsh and fish, and not for ${shell}.`)
-    print(script(await describe()))
-  })
+/** What a program offers, and how to look into it. */
+export type CommandTable = Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<Command> }>>
+
+export function completionOf(table: CommandTable): Command {
+  return define('completion', 'Print completions for a shell.', [
+    'source <(sluice completion bash)',
+    'sluice completion zsh > ~/.zfunc/_sluice',
+    'sluice completion fish > ~/.config/fish/completions/sluice.fish',
+  ])
+    .argument('<shell>', 'bash, zsh or fish')
+    .action(async (shell: string) => {
+      const script = { bash, zsh, fish }[shell]
+      if (script === undefined) throw wrongUse(`Completions are for bash, zsh and fish, and not for ${shell}.`)
+      print(script(await describe(table)))
+    })
+}
 
 interface Described {
   readonly name: string
@@ -23,10 +27,9 @@ interface Described {
   readonly words: readonly string[]
 }
 
-async function describe(): Promise<Described[]> {
+async function describe(table: CommandTable): Promise<Described[]> {
   return Promise.all(
-    Object.entries(commands).map(async ([name, { summary, load }]) => {
-      // While this module is being loaded, it cannot be asked for itself.
+    Object.entries(table).map(async ([name, { summary, load }]) => {
       const words = name === 'completion' ? ['bash', 'zsh', 'fish'] : wordsOf(await load())
       return { name, summary, words: [...words, '--help'] }
     }),
