@@ -129,6 +129,49 @@ export function settlesByEvent(broker: Broker): Broker {
   })
 }
 
+/** Takes a delay, and forgets it. */
+export function ignoresDelays(broker: Broker): Broker {
+  const now = ({ receipt, outcome }: Settlement): Settlement =>
+    outcome.kind === 'nack' ? { receipt, outcome: { kind: 'nack' } } : { receipt, outcome }
+  const late = withConsumers(broker, (consumer) => ({
+    settle: (settlements) => consumer.settle(settlements.map(now)),
+  }))
+  return changed(late, {
+    publish: (topic, events, { delayMs: _, ...options }) => broker.publish(topic, events, options),
+  })
+}
+
+/** Takes a deduplication window, and forgets it. */
+export function ignoresWindows(broker: Broker): Broker {
+  const admin = broker.admin!
+  return changed(broker, {
+    admin: {
+      ensure: (topic, { dedupWindowMs: _, ...spec }) => admin.ensure(topic, { ...spec, dedupWindowMs: 0 }),
+      diff: (topic, spec) => admin.diff(topic, spec),
+      describe: (topic) => admin.describe(topic),
+      list: () => admin.list(),
+    },
+  })
+}
+
+/** Counts what is in flight as done. */
+export function countsInFlightAsDone(broker: Broker): Broker {
+  const { groups } = broker
+  const seek = groups.seek?.bind(groups)
+  return changed(broker, {
+    groups: {
+      create: (topic, group, options) => groups.create(topic, group, options),
+      async describe(topic, group) {
+        const { lag, ...state } = await groups.describe(topic, group)
+        return { ...state, ...(lag && { lag: { ...lag, events: lag.events - state.inFlight } }) }
+      },
+      list: (topic) => groups.list(topic),
+      delete: (topic, group) => groups.delete(topic, group),
+      ...(seek && { seek }),
+    },
+  })
+}
+
 /** Leaves a timer behind each time it is closed. */
 export function leaksHandles(broker: Broker, leaked: NodeJS.Timeout[]): Broker {
   return changed(broker, {

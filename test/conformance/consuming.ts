@@ -21,10 +21,10 @@ export async function take(context: Context, consumer: Consumer, count: number):
   const taken: Delivery[] = []
   const end = Date.now() + context.deadlineMs
   while (taken.length < count) {
+    if (Date.now() >= end) assert.fail(`Waited in vain for ${count} deliveries: ${taken.length} came.`)
     const { deliveries } = await pull(context, consumer, count - taken.length)
     assert(deliveries.length <= count - taken.length, `a pull of ${count - taken.length} brought ${deliveries.length}`)
     taken.push(...deliveries)
-    if (Date.now() >= end) assert.fail(`Waited in vain for ${count} deliveries: ${taken.length} came.`)
   }
   return taken
 }
@@ -87,6 +87,7 @@ export async function share(
 
   const work = async (consumer: Consumer, holder: number): Promise<void> => {
     while (acked.size < total && !failed) {
+      assert(Date.now() < end, `Waited in vain for ${open.size} of ${total} events, such as ${[...open][0]}.`)
       const { deliveries, revoked } = await pull(context, consumer, max)
       for (const delivery of deliveries) arrive(delivery, holder)
       if (!revoked.aborted) await settle(context, consumer, deliveries)
@@ -96,7 +97,6 @@ export async function share(
         acked.add(idOf(event))
         open.delete(idOf(event))
       }
-      assert(Date.now() < end, `Waited in vain for ${open.size} of ${total} events, such as ${[...open][0]}.`)
     }
   }
 

@@ -26,7 +26,7 @@ const expiry: Scenario = {
     }
     assert.equal(idOf(again.event), idOf(held.event))
     if (context.capabilities.attempts) assert.equal(again.attempt, held.attempt + 1)
-    await settle(context, other, [again])
+    await finish(context, other, again)
   },
 }
 
@@ -66,6 +66,8 @@ const stale: Scenario = {
     if (!portable(context.capabilities)) await consumer.close()
     const newer = await takeOne(context, other)
     await assertStale(context, consumer, old, 'an ack after the lease')
+    // Where nothing fences, the stale ack may have settled the newer attempt: that is what is declared.
+    if (!context.exact) return
     if (!individual(context.capabilities)) return settle(context, other, [newer])
     // That the newer attempt is unsettled shows in that it can be given back, and comes again.
     const [given] = await other.settle([{ receipt: newer.receipt, outcome: { kind: 'nack' } }])

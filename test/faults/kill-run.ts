@@ -104,7 +104,8 @@ interface Line {
 
 /** One line for whoever reads the output of a run. */
 export function summary(seed: number, report: KillReport): string {
-  const { attempted, acknowledged, unknown, checked, kills, violations } = report
+  const { attempted, acknowledged, unknown, repeated, checked, kills, violations } = report
   const forms = Object.entries(report.byForm).map(([name, count]) => `${name} ${count}`)
-  return `SLUICE_SEED=${seed}: ${kills} kills, ${attempted} events attempted, ${acknowledged} acknowledged, ${unknown} unknown, ${checked} checked, ${violations.length} violations (${forms.join(', ')})`
+  const counts = `${attempted} events attempted, ${acknowledged} acknowledged, ${unknown} unknown, ${repeated} published again`
+  return `SLUICE_SEED=${seed}: ${kills} kills, ${counts}, ${checked} checked, ${violations.length} violations (${forms.join(', ')})`
 }

@@ -11,6 +11,7 @@ test('nothing acknowledged is lost, doubled or reordered by SIGKILL at any momen
   console.log(summary(seed, report))
   expect(report.violations.slice(0, 10), summary(seed, report)).toEqual([])
   expect(report.kills).toBeGreaterThanOrEqual(20)
+  expect(report.repeated, 'the kills met publishes under way').toBeGreaterThan(0)
   expect(report.acknowledged).toBeGreaterThanOrEqual(20_000)
   expect(
     Object.entries(report.byForm).filter(([, count]) => count === 0),

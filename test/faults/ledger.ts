@@ -28,6 +28,8 @@ export interface Report {
   readonly acknowledged: number
   /** Attempted, with an outcome that no client ever learnt. */
   readonly unknown: number
+  /** Published more than once, because the first outcome was not learnt. */
+  readonly repeated: number
   /** Events of the log that were compared. */
   readonly checked: number
   readonly violations: readonly Violation[]
@@ -106,10 +108,12 @@ export class Ledger {
       lastOfKey.set(key, entry)
     }
     violations.push(...this.#missing(found), ...this.#torn(found))
+    const entries = [...this.#entries.values()]
     return {
       attempted: this.#entries.size,
       acknowledged: this.#acknowledged,
-      unknown: [...this.#entries.values()].filter((one) => one.acknowledged === undefined && !one.failed).length,
+      unknown: entries.filter((one) => one.acknowledged === undefined && !one.failed).length,
+      repeated: entries.filter(({ attempts }) => attempts > 1).length,
       checked: read.length,
       violations,
     }
