@@ -45,6 +45,7 @@ class World {
       }),
       clock: systemClock,
       limits: defaultLimits,
+      hooks: { defer: setImmediate, onFault: () => {} },
       createOn,
       onCreate: (topic) => void this.created.push(topic),
     })
