@@ -58,7 +58,7 @@ function serve(
   }
   const failed = (thrown: unknown): Response => done(failure(gateway, route.path, thrown))
   try {
-    const access = admit(gateway, limiter, route, request)
+    const access = admit(gateway, limiter, route.access, request)
     const answer =
       access instanceof Promise
         ? access.then((granted) => route.handle({ gateway, request, context, access: granted }))
@@ -71,11 +71,16 @@ function serve(
 
 const anybody: Access = { key: undefined, may: () => false, sees: () => false }
 
-function admit(gateway: Gateway, limiter: RateLimiter, route: Route, request: Request): Access | Promise<Access> {
+function admit(
+  gateway: Gateway,
+  limiter: RateLimiter,
+  needed: Route['access'],
+  request: Request,
+): Access | Promise<Access> {
   checkHeaders(gateway, request)
   if (gateway.keys === undefined) return authenticate(gateway, request.headers)
-  if (route.access === 'public') return anybody
-  if (route.access === 'ticket') {
+  if (needed === 'public') return anybody
+  if (needed === 'ticket') {
     const ticket = ticketOf(request)
     if (ticket !== undefined) return redeemTicket(gateway, ticket)
   }
@@ -116,18 +121,23 @@ function failure(gateway: Gateway, route: string, thrown: unknown): Response {
 function refuse(gateway: Gateway, limiter: RateLimiter, routes: readonly Route[], context: AppContext): Response {
   const request = context.req.raw
   const path = context.req.path
-  const methods = routes.filter((route) => matches(route.path, path)).map(({ method }) => method)
+  const here = routes.filter((route) => matches(route.path, path))
+  const methods = here.map(({ method }) => method)
+  const done = (response: Response): Response =>
+    gateway.cors.length === 0 ? response : withCors(gateway, request, response)
   try {
     if (request.method === 'OPTIONS' && methods.length > 0 && gateway.cors.length > 0) {
       return preflight(gateway, request, methods)
     }
-    admit(gateway, limiter, { method: 'GET', path, access: 'key', handle: () => new Response() }, request)
+    // Of a path that nobody sees without a key, not even the methods are told.
+    const isPublic = here.length > 0 && here.every(({ access }) => access === 'public')
+    admit(gateway, limiter, isPublic ? 'public' : 'key', request)
     if (methods.length === 0) throw new GatewayError('not_found', 'There is no such path; /openapi.json lists them.')
     const detail = `${request.method} is not for this path.`
     const allow = [...new Set(methods.includes('GET') ? [...methods, 'HEAD'] : methods)].join(', ')
-    return problem(new GatewayError('method_not_allowed', detail), newInstance(), { headers: { allow } })
+    return done(problem(new GatewayError('method_not_allowed', detail), newInstance(), { headers: { allow } }))
   } catch (thrown) {
-    return failure(gateway, path, thrown)
+    return done(failure(gateway, path, thrown))
   }
 }
 
