@@ -1,0 +1,52 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startTestGateway, type TestGateway } from '../fixtures/gateway.ts'
+
+let gateway: TestGateway
+beforeAll(async () => {
+  gateway = await startTestGateway({
+    keys: {
+      slow: { scopes: ['publish', 'consume'], ratePerSecond: 0.5 },
+      five: { scopes: ['publish', 'consume'], ratePerSecond: 5 },
+      free: { scopes: ['publish', 'consume'] },
+    },
+  })
+})
+afterAll(() => gateway.stop())
+
+const statuses = async (key: string, times: number): Promise<number[]> => {
+  const found: number[] = []
+  for (let i = 0; i < times; i++) found.push((await gateway.as(key).get('/v1/topics')).status)
+  return found
+}
+
+describe('a key with a rate', () => {
+  test('has a second of it at once, then 429 that says when to come again, and then it may', async () => {
+    // Far from whatever time has done to the bucket.
+    gateway.clock.advance(60_000)
+    const first = await statuses('five', 12)
+    expect(first.filter((status) => status === 200).length).toBeGreaterThanOrEqual(5)
+    expect(first.at(-1)).toBe(429)
+    gateway.clock.advance(60_000)
+    expect((await statuses('five', 5)).every((status) => status === 200)).toBe(true)
+  })
+
+  test('of less than one a second waits longer', async () => {
+    gateway.clock.advance(60_000)
+    expect(await statuses('slow', 2)).toEqual([200, 429])
+    const refused = await gateway.as('slow').get('/v1/topics')
+    expect(refused.problem.code).toBe('throttled')
+    expect(refused.headers.get('retry-after')).toBe('2')
+    gateway.clock.advance(2000)
+    expect(await statuses('slow', 1)).toEqual([200])
+  })
+
+  test('counts every request of its own, and none of others', async () => {
+    gateway.clock.advance(60_000)
+    expect((await gateway.as('slow').get('/nowhere')).status).toBe(404)
+    expect((await gateway.as('slow').get('/v1/topics')).status).toBe(429)
+    expect((await gateway.as('slow').get('/nowhere')).status).toBe(429)
+    expect((await statuses('free', 20)).every((status) => status === 200)).toBe(true)
+    // The public pages have none.
+    expect((await gateway.as('slow').get('/healthz')).status).toBe(200)
+  })
+})
