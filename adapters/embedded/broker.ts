@@ -98,7 +98,7 @@ export class EmbeddedBroker implements Broker {
 
   async health(): Promise<void> {
     if (this.#closing !== undefined) throw closed()
-    if (this.#link.damage !== undefined) throw this.#link.damage
+    if (this.#link.fault !== undefined) throw this.#link.fault
     const answered = await unlessAborted(this.#link.call('ping', null), AbortSignal.timeout(healthMs))
     if (answered === undefined) throw new GatewayError('unavailable', 'The embedded broker is stuck on its disk.')
   }
@@ -110,7 +110,7 @@ export class EmbeddedBroker implements Broker {
 
   async #close(): Promise<void> {
     const ended = this.#link.close()
-    for (const hub of this.#topics.values()) hub.ringAll()
+    for (const hub of this.#topics.values()) hub.close()
     await ended
     this.#release()
   }

@@ -2,7 +2,7 @@ import type { Capabilities } from '../../src/core/index.ts'
 import { dayMs, maxDedupMs } from './engine/topics.ts'
 
 export const maxEventBytes = 16 << 20
-export const atomicPublishMax = 1000
+const atomicPublishMax = 1000
 
 export function capabilitiesOf(durability: 'memory' | 'process' | 'machine'): Capabilities {
   return {

@@ -22,10 +22,6 @@ export class GroupHub {
     return this.#assignment.lost.signal
   }
 
-  get members(): ReadonlySet<Member> {
-    return this.#members
-  }
-
   join(member: Member): void {
     this.#members.add(member)
   }
@@ -47,6 +43,13 @@ export class GroupHub {
     lost.abort()
     for (const member of this.#members) member.revoked()
     this.bell.ring()
+  }
+
+  /** Wakes everybody, to see that it is over. */
+  close(): void {
+    this.#stop()
+    this.bell.ring()
+    for (const member of this.#members) member.revoked()
   }
 
   /** Rings when something becomes due; only the earliest time is kept, whoever is woken by it asks for the next. */
@@ -102,11 +105,8 @@ export class TopicHub {
   }
 
   /** Wakes everybody, to see that it is over. */
-  ringAll(): void {
+  close(): void {
     this.bell.ring()
-    for (const group of this.#groups.values()) {
-      group.bell.ring()
-      for (const member of group.members) member.revoked()
-    }
+    for (const group of this.#groups.values()) group.close()
   }
 }

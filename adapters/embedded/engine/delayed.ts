@@ -11,6 +11,9 @@ import type { Topics } from './topics.ts'
 const stepRows = 64
 const stepBytes = 1 << 20
 
+/** Further than any clock goes. */
+const never = Number.MAX_SAFE_INTEGER
+
 type Bytes = Uint8Array<ArrayBuffer>
 type Row = [id: number, topic: number, crc: number, hashes: Bytes, body: Bytes]
 
@@ -21,10 +24,13 @@ export class Delayed {
   readonly #dedup: Dedup
   readonly #insert: StatementSync
   readonly #delete: StatementSync
+  readonly #postpone: StatementSync
   readonly #due: Query<Row>
   readonly #get: Query<[topic: number, at: number, body: Bytes]>
   readonly #lastId: Query<[id: number]>
   readonly #first: Query<[due: number | null]>
+  /** The first damage that was found. What is damaged stays where it is, and does not hold up the rest. */
+  damage: DamageError | undefined
   /** When the next one is due; undefined where it has to be looked up. */
   #nextDue: number | undefined
 
@@ -36,6 +42,7 @@ export class Delayed {
       'INSERT INTO delayed (topic, due, at, count, crc, hashes, body) VALUES (?, ?, ?, ?, ?, ?, ?)',
     )
     this.#delete = db.prepare('DELETE FROM delayed WHERE id = ?')
+    this.#postpone = db.prepare('UPDATE delayed SET due = ? WHERE id = ?')
     this.#due = query(
       db,
       `SELECT id, topic, crc, hashes, body FROM delayed WHERE due <= ? ORDER BY due, id LIMIT ${stepRows}`,
@@ -73,7 +80,11 @@ export class Delayed {
     const topics = new Set<number>()
     let bytes = 0
     for (const [id, number, crc, hashes, body] of this.#due.all(now)) {
-      if (checksum(hashes, body) !== crc) throw new DamageError(`a delayed publish (${id}) does not match its checksum`)
+      if (checksum(hashes, body) !== crc) {
+        this.damage ??= new DamageError(`a delayed publish (${id}) does not match its checksum`)
+        this.#postpone.run(never, id)
+        continue
+      }
       const topic = this.#topics.get(number)
       const list = hashes.length === 0 ? null : doubles(hashes)
       const first = this.#appender.append(topic, body, list, now)

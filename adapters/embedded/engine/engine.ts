@@ -115,7 +115,8 @@ export class Engine {
       deadRedrive: (input) => dead.redrive(input),
       deadDelete: (input) => dead.delete(input),
       ping: () => {
-        if (this.#damage !== undefined) throw this.#damage
+        const damage = this.#damage ?? delayed.damage
+        if (damage !== undefined) throw damage
         space.check(chunkBytes)
         return null
       },

@@ -7,7 +7,7 @@ export type Place = 'earliest' | 'latest' | { readonly at: number } | { readonly
 
 /** How an entry of a group is settled. `return` gives it back as if it had never been handed out. */
 export const outcomes = { ack: 0, nack: 1, reject: 2, extend: 3, return: 4 } as const
-export type OutcomeKind = keyof typeof outcomes
+type OutcomeKind = keyof typeof outcomes
 
 export interface SettleItem {
   readonly seq: number

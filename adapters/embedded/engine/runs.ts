@@ -8,7 +8,7 @@ const blockEntries = 504
 /** How many blocks a run may have; their ids begin at its own times this. */
 const runSpan = 1024
 /** Each takes 130 KiB of memory. Beyond it the oldest are forgotten, which shortens windows, not memory. */
-export const maxRuns = 1024
+const maxRuns = 1024
 
 interface Run {
   readonly id: number

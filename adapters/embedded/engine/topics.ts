@@ -39,7 +39,7 @@ export interface Topic extends TopicInfo {
 }
 
 export const dayMs = 86_400_000
-export const maxPartitions = 32
+const maxPartitions = 32
 export const maxDedupMs = 7 * dayMs
 
 type Row = [

@@ -34,8 +34,8 @@ export class Channel {
   #answered = 0
   #state: 'open' | 'closing' | 'dead' = 'open'
   #fault: unknown
-  /** The first damage that the thread reported. */
-  damage: DamageError | undefined
+  /** The first that the thread reported. */
+  #damage: DamageError | undefined
   onEvent: (event: unknown) => void = () => {}
 
   /** Starts the thread; rejects with what it says where it cannot begin. Resolves with what it says when it is ready. */
@@ -68,9 +68,9 @@ export class Channel {
     port1.on('message', (said: Said) => this.#hear(said))
   }
 
-  /** Whether calls can be answered still. */
-  get alive(): boolean {
-    return this.#state === 'open'
+  /** Why calls fail: the thread has died, or some of them found damage. */
+  get fault(): GatewayError | undefined {
+    return this.#state === 'dead' ? this.#died('unavailable') : this.#damage
   }
 
   call(message: unknown, transfer?: ArrayBuffer): Promise<unknown> {
@@ -126,7 +126,7 @@ export class Channel {
     }
     if ('failure' in answer) {
       const error = fromFailure(answer.failure)
-      if (error instanceof DamageError) this.damage ??= error
+      if (error instanceof DamageError) this.#damage ??= error
       waiting.reject(error)
     } else {
       waiting.resolve(answer.value)

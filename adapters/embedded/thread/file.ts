@@ -1,7 +1,8 @@
+import type { GatewayError } from '../../../src/core/errors.ts'
 import type { FileOptions } from '../engine/open.ts'
 import type { Input, Op, Output, ReadInput, ReadOp, ReadOutput } from '../engine/operations.ts'
 import type { TopicInfo } from '../engine/topics.ts'
-import { closed, type DamageError } from '../errors.ts'
+import { closed } from '../errors.ts'
 import { Channel } from './channel.ts'
 import type { Link } from './link.ts'
 
@@ -34,8 +35,8 @@ export class FileLink implements Link {
     this.#opening.catch(() => {})
   }
 
-  get damage(): DamageError | undefined {
-    return this.#writer.damage ?? this.#reader?.damage
+  get fault(): GatewayError | undefined {
+    return this.#writer.fault ?? this.#reader?.fault
   }
 
   call<K extends Op>(op: K, input: Input<K>, transfer?: ArrayBuffer): Promise<Output<K>> {

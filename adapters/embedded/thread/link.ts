@@ -1,5 +1,5 @@
+import type { GatewayError } from '../../../src/core/errors.ts'
 import type { Input, Op, Output, ReadInput, ReadOp, ReadOutput } from '../engine/operations.ts'
-import type { DamageError } from '../errors.ts'
 
 /** The way from the broker's side to its engine, which is in this thread or in another one. */
 export interface Link {
@@ -7,8 +7,8 @@ export interface Link {
   call<K extends Op>(op: K, input: Input<K>, transfer?: ArrayBuffer): Promise<Output<K>>
   /** Sees everything whose call resolved before. */
   read<K extends ReadOp>(op: K, input: ReadInput<K>): Promise<ReadOutput<K>>
-  /** What stored data was found damaged, if any was. */
-  readonly damage: DamageError | undefined
+  /** Why it does not work as it should: stored data was found damaged, a thread has died. */
+  readonly fault: GatewayError | undefined
   /** Called when topics got events that nobody published just now: delayed ones that became due. */
   onAppended: (topics: readonly number[]) => void
   /** Milliseconds since the epoch, as the engine sees them. */

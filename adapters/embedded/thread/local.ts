@@ -16,7 +16,7 @@ export class LocalLink implements Link {
   #closed = false
   #timer: ReturnType<typeof setTimeout> | undefined
   #timerAt = Number.POSITIVE_INFINITY
-  readonly damage = undefined
+  readonly fault = undefined
   onAppended: (topics: readonly number[]) => void = () => {}
 
   constructor(clock: Clock, maxBytes: number | null) {

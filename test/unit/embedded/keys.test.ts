@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { maxUnfinished } from '../../../adapters/embedded/engine/pull.ts'
 import {
   consume,
   event,
@@ -74,6 +75,20 @@ describe('events of a key', () => {
     expect(await broker.groups.describe(topic, group)).toMatchObject({ inFlight: 2, lag: { events: 5001 } })
     await settle(consumer, first)
     expect(idsOf(await pull(consumer, 10))).toEqual(['a1'])
+  })
+
+  it('are no more than so many in hand: beyond it a group gets fresh ones when it finishes some', async () => {
+    const broker = await openWithTopic({ dedupWindowMs: 0 })
+    const consumer = await consume(broker)
+    for (let i = 0; i < maxUnfinished + 1000; i += 1000) {
+      await publish(broker, ...Array.from({ length: 1000 }, () => keyed('e', 'a')))
+    }
+    await publish(broker, event('free'))
+    const [first] = await pull(consumer)
+    expect(await pull(consumer, 100, 2000)).toEqual([])
+    await settle(consumer, [first!])
+    expect(idsOf(await pull(consumer))).toEqual(['e'])
+    expect((await broker.groups.describe(topic, group)).lag?.events).toBe(maxUnfinished + 1000)
   })
 
   it('stay in order with many consumers that drop some', async () => {

@@ -83,6 +83,18 @@ describe('a store in a file', () => {
     await expect(pull(consumer, 1)).rejects.toMatchObject(damaged)
   })
 
+  it('sets a damaged delayed publish aside, says so, and goes on', async () => {
+    const { path, broker } = await openNew()
+    await broker.publish(topic, [event('bad')], { delayMs: 500, signal: never })
+    await broker.publish(topic, [event('good')], { delayMs: 500, signal: never })
+    await broker.close()
+    change(path, 'UPDATE delayed SET crc = 0 WHERE id = 1')
+    const again = await open({ path })
+    await expect.poll(async () => idsOf((await read(again)).records), { timeout: 5000 }).toEqual(['good'])
+    await expect(again.health()).rejects.toMatchObject({ code: 'internal', message: expect.stringMatching(/delayed/) })
+    await publish(again, event('a'))
+  })
+
   it('is checked as a whole on demand', async () => {
     const { path, broker } = await openNew()
     await publish(broker, event('a'))
