@@ -71,7 +71,9 @@ async function main(task: DriverTask): Promise<void> {
   report({ event: 'holding' })
 
   // A worker that is told to end finishes what it has in hand, and then ends by itself: an open handle would show.
+  const alive = setInterval(() => undefined, 60_000)
   await terminated
+  clearInterval(alive)
   await settle(held)
   await consumer.close()
   await broker.close()
