@@ -6,7 +6,7 @@ import { type Call, refuseQuery, validate } from './route.ts'
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** What all requests together may hold; beyond it a request is refused before its body is read. */
+/** What the bodies of all requests together may hold. Only what has come counts: announcing much costs a client nothing. */
 export class MemoryBudget {
   readonly #max: number
   #used = 0
@@ -15,25 +15,38 @@ export class MemoryBudget {
     this.#max = max
   }
 
-  take(bytes: number): void {
-    if (this.#used > 0 && this.#used + bytes > this.#max) {
-      throw new GatewayError('unavailable', 'The gateway holds as much as it may; nothing was stored.', {
-        retryAfterMs: 1000,
-      })
+  /** The part of one request, nothing at first. */
+  share(): Share {
+    let mine = 0
+    return {
+      hold: (bytes) => {
+        const others = this.#used - mine
+        if (bytes > mine && others > 0 && others + bytes > this.#max) throw full()
+        this.#used = others + bytes
+        mine = bytes
+      },
     }
-    this.#used += bytes
   }
 
-  give(bytes: number): void {
-    this.#used -= bytes
+  /** Throws `unavailable` where so many bytes more are too many. */
+  check(bytes: number): void {
+    if (this.#used > 0 && this.#used + bytes > this.#max) throw full()
   }
 }
 
-/** What a request's body will hold in memory, as far as its headers tell; a lie is caught while reading. */
-export function announcedBytes(request: Request, limit: number): number {
-  const length = Number(request.headers.get('content-length') ?? Number.NaN)
-  if (Number.isNaN(length)) return request.headers.has('transfer-encoding') ? limit : 0
-  return Math.min(length, limit)
+export interface Share {
+  /** Says how many bytes are held now, none at the end. Throws `unavailable` where they are too many. */
+  hold(bytes: number): void
+}
+
+function full(): GatewayError {
+  const detail = 'The gateway holds as much as it may; nothing was stored.'
+  return new GatewayError('unavailable', detail, { retryAfterMs: 1000 })
+}
+
+/** How large a request says that its body is. */
+export function announcedBytes(request: Request): number {
+  return Number(request.headers.get('content-length') ?? 0)
 }
 
 /** Throws `unsupported_media_type` for a compressed body: a limit on bytes read would mean nothing after it. */
@@ -43,22 +56,35 @@ export function refuseEncoding(request: Request): void {
   throw new GatewayError('unsupported_media_type', 'Bodies are taken without a content encoding.')
 }
 
-/** The whole body. Rejects with `too_large` as soon as more than `limit` bytes are certain, before reading on. */
-export async function readBody(call: Call, limit: number): Promise<Uint8Array<ArrayBuffer>> {
+/**
+ * The whole body. Rejects with `too_large` as soon as more than `limit` bytes are certain, before reading on. `hold` is
+ * told how many bytes there are so far, and may throw.
+ */
+export async function readBody(
+  call: Call,
+  limit: number,
+  hold: (bytes: number) => void = () => {},
+): Promise<Uint8Array<ArrayBuffer>> {
   refuseEncoding(call.request)
   const platform = call.context.env?.readBody
-  if (platform !== undefined) return platform(limit)
-  return readStream(call.request, limit, call.gateway.limits.idle)
+  if (platform !== undefined) return platform(limit, hold)
+  return readStream(call.request, limit, call.gateway.limits.idle, hold)
 }
 
-async function readStream(request: Request, limit: number, idleMs: number): Promise<Uint8Array<ArrayBuffer>> {
-  if (Number(request.headers.get('content-length') ?? 0) > limit) throw tooLarge(limit)
+async function readStream(
+  request: Request,
+  limit: number,
+  idleMs: number,
+  hold: (bytes: number) => void,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (announcedBytes(request) > limit) throw tooLarge(limit)
   if (request.body === null) return new Uint8Array(0)
   const chunks: Uint8Array[] = []
   let length = 0
   for await (const chunk of chunksOf(request.body, idleMs)) {
     length += chunk.length
     if (length > limit) throw tooLarge(limit)
+    hold(length)
     chunks.push(chunk)
   }
   const body = new Uint8Array(length)

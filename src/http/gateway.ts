@@ -85,7 +85,8 @@ export interface KeyRing {
 export interface PlatformEnv {
   /**
    * Reads the whole body faster than the request's own stream does. Rejects with `too_large` as soon as more than
-   * `limit` bytes are certain, and with `invalid_argument` where the body stalls.
+   * `limit` bytes are certain, and with `invalid_argument` where the body stalls. `hold` is told how many bytes there are
+   * so far before they are kept; where it throws, that is what the promise rejects with.
    */
-  readonly readBody?: (limit: number) => Promise<Uint8Array<ArrayBuffer>>
+  readonly readBody?: (limit: number, hold: (bytes: number) => void) => Promise<Uint8Array<ArrayBuffer>>
 }

@@ -14,6 +14,11 @@ export class LineSplitter {
     this.#max = max
   }
 
+  /** Bytes of a line whose end has not come. */
+  get carried(): number {
+    return this.#carried
+  }
+
   /** The lines that end in this chunk. */
   push(chunk: Uint8Array): (Uint8Array | 'too-long')[] {
     const lines: (Uint8Array | 'too-long')[] = []

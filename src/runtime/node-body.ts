@@ -3,11 +3,16 @@ import { GatewayError } from '../core/errors.ts'
 import { tooLarge } from '../http/body.ts'
 
 /**
- * Reads a request's body straight from Node. Rejects with `too_large` before more than `limit` bytes are held, and with
- * `invalid_argument` where nothing came for `idleMs`; a body that flows is never cut. After a rejection the server drops
+ * Reads a request's body straight from Node. Rejects with `too_large` before more than `limit` bytes are held, with
+ * `invalid_argument` where nothing came for `idleMs`, and with what `hold` throws; a body that flows is never cut. After a rejection the server drops
  * the rest of the body for a moment, so that the client sees the answer, and then the connection.
  */
-export function readBody(incoming: IncomingMessage, limit: number, idleMs: number): Promise<Uint8Array<ArrayBuffer>> {
+export function readBody(
+  incoming: IncomingMessage,
+  limit: number,
+  idleMs: number,
+  hold: (bytes: number) => void,
+): Promise<Uint8Array<ArrayBuffer>> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer<ArrayBuffer>[] = []
     let length = 0
@@ -15,8 +20,13 @@ export function readBody(incoming: IncomingMessage, limit: number, idleMs: numbe
     function onData(chunk: Buffer<ArrayBuffer>): void {
       length += chunk.length
       idle.refresh()
-      if (length > limit) fail(tooLarge(limit))
-      else chunks.push(chunk)
+      try {
+        if (length > limit) throw tooLarge(limit)
+        hold(length)
+        chunks.push(chunk)
+      } catch (error) {
+        fail(error as GatewayError)
+      }
     }
     function onEnd(): void {
       release()

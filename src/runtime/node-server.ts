@@ -61,7 +61,7 @@ function requestListener(app: App, limits: Limits, stopping: AbortSignal) {
   const listener = getRequestListener(
     (request, env) => {
       const incoming = env.incoming as IncomingMessage
-      const platform: PlatformEnv = { readBody: (limit) => readBody(incoming, limit, limits.idle) }
+      const platform: PlatformEnv = { readBody: (limit, hold) => readBody(incoming, limit, limits.idle, hold) }
       return app.fetch(request, platform)
     },
     // The app never throws: what comes here is an address that is none.

@@ -3,7 +3,7 @@ import { GatewayError, type ItemError, invalid, toGatewayError, UnsupportedError
 import type { Event } from '../../core/event.ts'
 import { type Defaults, parseStructured } from '../../core/structured.ts'
 import { BrokenKeys } from '../../core/topic.ts'
-import { chunksOf, type MemoryBudget, refuseEncoding } from '../body.ts'
+import { chunksOf, type MemoryBudget, refuseEncoding, type Share } from '../body.ts'
 import { drained } from '../drained.ts'
 import type { OpenTopic } from '../gateway.ts'
 import { LineSplitter } from '../lines.ts'
@@ -12,9 +12,6 @@ import { countResults, type PublishIntent, receipt, withKey } from './publish.ts
 
 /** Receipts that may wait for a client that sends before it reads. */
 const receiptBytes = 4 << 20
-
-/** What one stream holds: a chunk being parsed, one being stored, a line that has not ended, and receipts. */
-const streamBytes = 256 << 10
 
 /**
  * Publishes a stream of events, a structured CloudEvent a line, and answers with a receipt a line, in order, as each is
@@ -34,14 +31,14 @@ export async function publishLines(
   }
   refuseEncoding(call.request)
   const topic = known ?? (await call.gateway.topics.create(call.context.req.param('topic') ?? ''))
-  budget.take(streamBytes)
   const out = new TransformStream<Uint8Array, Uint8Array>(
     {},
     undefined,
     new ByteLengthQueuingStrategy({ highWaterMark: receiptBytes }),
   )
+  const share = budget.share()
   const stream = new LineStream(call, topic, intent, key, defaults, out.writable.getWriter())
-  stream.run().finally(() => budget.give(streamBytes))
+  stream.run(share).finally(() => share.hold(0))
   return new Response(out.readable, { headers: { 'content-type': 'application/x-ndjson' } })
 }
 
@@ -76,24 +73,28 @@ class LineStream {
   }
 
   /** Never rejects. Where the body breaks off, the summary is missing, and what has no receipt is unknown. */
-  async run(): Promise<void> {
+  async run(share: Share): Promise<void> {
     const { gateway, request } = this.#call
     const splitter = new LineSplitter(gateway.limits.line)
     let storing: Promise<void> = Promise.resolve()
+    let storingBytes = 0
     let whole = false
     try {
       if (request.body !== null) {
         for await (const chunk of chunksOf(request.body, gateway.limits.idle, gateway.stopping)) {
+          share.hold(storingBytes + splitter.carried + chunk.length)
           const lines = this.#parse(splitter.push(chunk))
           await storing
           storing = this.#store(lines)
+          storingBytes = chunk.length
+          share.hold(storingBytes + splitter.carried)
           // An early rejection is met by the await above or below; until then it must not count as unhandled.
           storing.catch(() => {})
         }
       }
       whole = true
     } catch {
-      // It stalled, the client went away, or the gateway stops: what was sent before still gets its receipts.
+      // It stalled, the client went away, the gateway stops or holds too much: what was sent before gets its receipts.
     }
     try {
       await storing

@@ -63,10 +63,10 @@ export function publishRoutes(gateway: Gateway): Route[] {
     const intent = { delayMs: wanted.delay ?? 0, atomic: wanted.atomic ?? false }
     if (form === 'ndjson') return publishLines(call, known, intent, wanted.key, defaultsFor(name), budget)
     const limit = bodyLimit(gateway, form)
-    const held = announcedBytes(call.request, limit)
-    budget.take(held)
+    budget.check(Math.min(announcedBytes(call.request), limit))
+    const share = budget.share()
     try {
-      const body = await readBody(call, limit)
+      const body = await readBody(call, limit, share.hold)
       const events = parse(call, form, body, wanted, defaultsFor(name))
       const topic = known ?? (await call.gateway.topics.create(name))
       if (known === undefined) gate(topic, intent)
@@ -75,7 +75,7 @@ export function publishRoutes(gateway: Gateway): Route[] {
       if (!call.request.headers.has('idempotency-key')) return await send(call, topic, events, intent, form === 'batch')
       return await idempotent(call, body, events, (final) => send(call, topic, final, intent, form === 'batch'))
     } finally {
-      budget.give(held)
+      share.hold(0)
     }
   }
 
