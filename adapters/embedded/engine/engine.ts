@@ -115,7 +115,7 @@ export class Engine {
       deadRedrive: (input) => dead.redrive(input),
       deadDelete: (input) => dead.delete(input),
       ping: () => {
-        const damage = this.#damage ?? delayed.damage
+        const damage = this.#damage ?? upkeep.damage
         if (damage !== undefined) throw damage
         space.check(chunkBytes)
         return null

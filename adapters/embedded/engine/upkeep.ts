@@ -1,8 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { DamageError } from '../errors.ts'
 import type { Dead } from './dead.ts'
 import type { Dedup } from './dedup.ts'
 import type { Delayed } from './delayed.ts'
-import type { Groups } from './groups.ts'
+import type { Group, Groups } from './groups.ts'
 import type { Retention } from './retention.ts'
 import { type Query, query } from './sql.ts'
 import type { Topic, Topics } from './topics.ts'
@@ -26,6 +27,7 @@ export class Upkeep {
   readonly #forgetDone: StatementSync
   /** Topics that are due for retention now. */
   readonly #over = new Set<number>()
+  #damage: DamageError | undefined
   #nextRound = 0
   #topicsSeen = 0
   #groupsSeen = 0
@@ -47,6 +49,11 @@ export class Upkeep {
     this.#dead = dead
     this.#firstDone = query(db, 'SELECT min(until) FROM done')
     this.#forgetDone = db.prepare('DELETE FROM done WHERE until < ?')
+  }
+
+  /** The first damage that was found. */
+  get damage(): DamageError | undefined {
+    return this.#damage ?? this.#delayed.damage
   }
 
   /** When there is something to do next. */
@@ -77,10 +84,20 @@ export class Upkeep {
   #round(now: number): boolean {
     for (const topic of this.#nextTopics()) if (this.#retention.step(topic, now)) this.#over.add(topic.number)
     const groups = this.#groups.after(this.#groupsSeen, roundGroups)
-    for (const { topic, group } of groups) this.#dead.sweep(topic, group)
+    for (const { topic, group } of groups) this.#bury(topic, group)
     this.#groupsSeen = groups.length < roundGroups ? 0 : groups[groups.length - 1]!.group.id
     const expired = this.#dedup.expire(now)
     return this.#forget(now) || expired
+  }
+
+  /** What is damaged stays where it is, and does not hold up the rest. */
+  #bury(topic: number, group: Group): void {
+    try {
+      this.#dead.sweep(topic, group)
+    } catch (thrown) {
+      if (!(thrown instanceof DamageError)) throw thrown
+      this.#damage ??= thrown
+    }
   }
 
   #nextTopics(): Topic[] {
