@@ -4,8 +4,9 @@ import { tooLarge } from '../http/body.ts'
 
 /**
  * Reads a request's body straight from Node. Rejects with `too_large` before more than `limit` bytes are held, with
- * `invalid_argument` where nothing came for `idleMs`, and with what `hold` throws; a body that flows is never cut. After a rejection the server drops
- * the rest of the body for a moment, so that the client sees the answer, and then the connection.
+ * `invalid_argument` where nothing came for `idleMs`, and with what `hold` throws; a body that flows is never cut. After
+ * a rejection the server drops the rest of the body for a moment, so that the client sees the answer, and then the
+ * connection.
  */
 export function readBody(
   incoming: IncomingMessage,
