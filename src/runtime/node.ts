@@ -102,7 +102,6 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     let stopped: Promise<void> | undefined
     const stop = async (): Promise<void> => {
       stopping.abort()
-      metrics.close()
       await server.stop(limits.shutdown * (1 - closingShare))
       await release.all()
     }
