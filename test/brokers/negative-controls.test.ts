@@ -17,13 +17,13 @@ const reasons = (outcomes: readonly Outcome[]): string =>
 type Wrap = (broker: Broker) => Broker
 
 function fixture(wrap: Wrap): Target {
-  return { ...fixtureTarget('a broken fixture', wrap), deadlineMs: 10_000 }
+  return { ...fixtureTarget('a broken fixture', wrap), deadlineMs: 60_000 }
 }
 
 /** Has what the fixture lacks. */
 function embedded(wrap: Wrap): Target {
   const target = memoryTarget()
-  return { ...target, name: 'a broken adapter', deadlineMs: 10_000, open: async () => wrap(await target.open()) }
+  return { ...target, name: 'a broken adapter', deadlineMs: 60_000, open: async () => wrap(await target.open()) }
 }
 
 /** What each breaks, and the scenarios that must see it; every other one must hold. */
@@ -44,14 +44,14 @@ const controls: [name: string, target: Target, expected: string[]][] = [
 describe('the suite fails at exactly the broken promise', () => {
   test.concurrent.for(controls)(
     'an adapter that %s',
-    { timeout: 120_000 },
+    { timeout: 400_000 },
     async ([, target, expected], { expect }) => {
       const outcomes = await run(target, { lanes: 8, only: ({ alone }) => alone !== true })
       expect(failedKeys(outcomes), reasons(outcomes)).toEqual(expected)
     },
   )
 
-  test('an adapter that leaks handles', { timeout: 120_000 }, async () => {
+  test('an adapter that leaks handles', { timeout: 400_000 }, async () => {
     const leaked: NodeJS.Timeout[] = []
     const leaking = { ...fixture((broker) => broken.leaksHandles(broker, leaked)), deadlineMs: 3000 }
     const outcomes = await run(leaking, { only: ({ id }) => id === 48 || id === 1 })
