@@ -78,7 +78,7 @@ const dedup: Scenario = {
   },
 }
 
-const windowMs = 1000
+const windowMs = 3000
 
 const afterWindow: Scenario = {
   id: 13,

@@ -75,7 +75,7 @@ const heldKey: Scenario = {
     assert.equal(idOf(b2.event), 'b2', 'another key proceeds')
     await settle(context, consumer, [b2])
 
-    const delayMs = Math.min(1000, context.capabilities.nackDelayMs)
+    const delayMs = Math.min(2000, context.capabilities.nackDelayMs)
     const before = Date.now()
     await settle(context, consumer, [a1!], delayMs > 0 ? { kind: 'nack', delayMs } : { kind: 'nack' })
     for (const expected of ['a1', 'a2', 'a3']) {

@@ -52,7 +52,7 @@ const nackDelay: Scenario = {
   supported: ({ nackDelayMs }) => nackDelayMs > 0,
   async run(context) {
     const { topic, consumer } = await stage(context, 1)
-    const delayMs = Math.min(1500, context.capabilities.nackDelayMs)
+    const delayMs = Math.min(2000, context.capabilities.nackDelayMs)
     const delivery = await takeOne(context, consumer)
     const before = Date.now()
     await settle(context, consumer, [delivery], { kind: 'nack', delayMs })
