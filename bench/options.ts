@@ -18,6 +18,8 @@ export interface Options {
   readonly folder: string
   /** A key that the gateway is to check with every request. */
   readonly token: string | undefined
+  /** Whether to wait for others on this machine, and to repeat what they disturbed. */
+  readonly calm: boolean
   /** Where the servers write CPU profiles. */
   readonly profile: string | undefined
 }
@@ -38,6 +40,8 @@ memory:
 both:
   --json           JSON on stdout instead of tables
   --dir FOLDER     where the logs under test are written (default: ${tmpdir()})
+  --calm           for a machine that is not alone: wait before a cycle until it is idle, and repeat cycles in
+                   which other processes used more than a quarter of a core (Linux)
   --auth           configure a key, and send it with every request
   --profile DIR    CPU profiles of the servers, one file for each thread
   --help
@@ -69,6 +73,7 @@ export function parseOptions(words: readonly string[]): Options | undefined {
     json: values.json === true,
     folder: resolve(values.dir ?? tmpdir()),
     token: values.auth === true ? `slk_bench_${crypto.randomUUID()}` : undefined,
+    calm: values.calm === true,
     profile: values.profile === undefined ? undefined : resolve(values.profile),
   }
 }
@@ -87,6 +92,7 @@ function parse(words: readonly string[]) {
         server: { type: 'string' },
         json: { type: 'boolean' },
         dir: { type: 'string' },
+        calm: { type: 'boolean' },
         auth: { type: 'boolean' },
         profile: { type: 'string' },
         help: { type: 'boolean', short: 'h' },

@@ -17,11 +17,15 @@ export function usageOf(pid: number): Usage {
   return process.platform === 'linux' ? fromProc(pid) : fromPs(pid)
 }
 
-/** What all processes used since boot, in seconds of a core; undefined where the system does not say. */
+/**
+ * What all processes used since boot, and what the host took from this machine, in seconds of a core; undefined where the
+ * system does not say.
+ */
 export function busySeconds(): number | undefined {
   if (process.platform !== 'linux') return undefined
-  const [user, nice, system] = readFileSync('/proc/stat', 'latin1').split('\n', 1)[0]!.split(/\s+/).slice(1).map(Number)
-  return (user! + nice! + system!) / ticksPerSecond
+  const ticks = readFileSync('/proc/stat', 'latin1').split('\n', 1)[0]!.split(/\s+/).slice(1).map(Number)
+  const [user = 0, nice = 0, system = 0, , , , , stolen = 0] = ticks
+  return (user + nice + system + stolen) / ticksPerSecond
 }
 
 function fromProc(pid: number): Usage {

@@ -2,12 +2,17 @@ import { Load } from '../load.ts'
 import type { Options } from '../options.ts'
 import { Releases } from '../release.ts'
 import { type ServerKind, type ServerOptions, startServer } from '../server.ts'
+import { busySeconds } from '../usage.ts'
 import { type Sample, Subject, type Task } from './subject.ts'
 
 export type Samples = ReadonlyMap<ServerKind, readonly Sample[]>
 
 /** Between two rounds: what a server still does for the last one must not be charged to the next. */
 const pauseMs = 150
+/** With --calm: the cores that others may use in a round, how often a cycle is repeated, and how long it is waited for. */
+const foreignMax = 0.25
+const repeatsMax = 4
+const calmWithinMs = 60_000
 
 /** Starts servers and the load process, and runs rounds. */
 export class Lab {
@@ -59,21 +64,41 @@ export class Lab {
     correct: (sample: Sample, subject: Subject) => Sample = (sample) => sample,
   ): Promise<Samples> {
     const samples = new Map<ServerKind, Sample[]>(subjects.map(({ kind }) => [kind, []]))
-    for (let cycle = 0; cycle < this.options.rounds; cycle++) {
-      const said: string[] = []
+    const { rounds, calm } = this.options
+    for (let cycle = 0, disturbed = 0; cycle < rounds; ) {
+      if (calm) await untilCalm()
+      const found = new Map<ServerKind, Sample>()
       for (let i = 0; i < subjects.length; i++) {
-        const subject = subjects[(i + cycle) % subjects.length]!
-        await pause()
-        const sample = correct(await subject.run(task(subject)), subject)
-        samples.get(subject.kind)!.push(sample)
-        said.push(`${subject.kind} ${Math.round(sample.outcome.events / sample.outcome.seconds)}/s`)
+        const subject = subjects[(i + cycle + disturbed) % subjects.length]!
+        await pause(pauseMs)
+        found.set(subject.kind, correct(await subject.run(task(subject)), subject))
       }
-      this.progress(`${label} · cycle ${cycle + 1} of ${this.options.rounds}: ${said.join(', ')}`)
+      const rates = [...found].map(([kind, { outcome }]) => `${kind} ${Math.round(outcome.events / outcome.seconds)}/s`)
+      // Chosen by what others did, and not by the outcome: that would be choosing the figures.
+      const foreign = Math.max(...[...found.values()].map(({ foreignCores = 0 }) => foreignCores))
+      if (calm && foreign > foreignMax && disturbed < rounds * repeatsMax) {
+        disturbed++
+        this.progress(`${label} · disturbed by ${foreign.toFixed(2)} cores, again: ${rates.join(', ')}`)
+        continue
+      }
+      for (const [kind, sample] of found) samples.get(kind)!.push(sample)
+      cycle++
+      this.progress(`${label} · cycle ${cycle} of ${rounds}: ${rates.join(', ')}`)
     }
     return samples
   }
 }
 
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, pauseMs))
+async function untilCalm(): Promise<void> {
+  const until = performance.now() + calmWithinMs
+  while (performance.now() < until) {
+    const before = busySeconds()
+    await pause(1000)
+    const after = busySeconds()
+    if (before === undefined || after === undefined || after - before < foreignMax / 2) return
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }
