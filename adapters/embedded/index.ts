@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, realpathSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import type { Broker, Clock } from '../../src/core/index.ts'
+import { type Broker, type Clock, GatewayError } from '../../src/core/index.ts'
 import { EmbeddedBroker } from './broker.ts'
 import { type Config, config } from './config.ts'
+import { cannotOpen } from './engine/open.ts'
 import { lock } from './lock.ts'
 import { FileLink } from './thread/file.ts'
 import { LocalLink } from './thread/local.ts'
@@ -16,15 +17,24 @@ async function open({ path, sync = 'full', maxBytes: most }: Config, { clock }: 
     const link = new LocalLink(clock, maxBytes)
     return new EmbeddedBroker(link, [], 'memory', () => {})
   }
-  mkdirSync(dirname(resolve(path)), { recursive: true })
-  const file = existsSync(path) ? realpathSync(path) : resolve(path)
-  const release = lock(file)
+  const { file, release } = claim(path)
   try {
     const { link, topics } = await FileLink.open({ path: file, sync, maxBytes })
     return new EmbeddedBroker(link, topics, sync === 'full' ? 'machine' : 'process', release)
   } catch (thrown) {
     release()
     throw thrown
+  }
+}
+
+/** Makes the file's folders and takes its lock. */
+function claim(path: string): { file: string; release: () => void } {
+  try {
+    mkdirSync(dirname(resolve(path)), { recursive: true })
+    const file = existsSync(path) ? realpathSync(path) : resolve(path)
+    return { file, release: lock(file) }
+  } catch (thrown) {
+    throw thrown instanceof GatewayError ? thrown : cannotOpen(path, thrown)
   }
 }
 

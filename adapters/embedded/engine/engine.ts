@@ -29,6 +29,8 @@ export interface EngineOptions {
   readonly clock: Clock
   readonly memory: boolean
   readonly maxBytes: number | null
+  /** How many bytes are left on the disk; null where there is none. */
+  readonly diskFree: (() => number) | null
 }
 
 /** How long upkeep pauses after it failed. */
@@ -56,7 +58,7 @@ export class Engine {
   #pausedUntil = 0
   #loaded = false
 
-  constructor(db: DatabaseSync, { clock, memory, maxBytes }: EngineOptions) {
+  constructor(db: DatabaseSync, { clock, memory, maxBytes, diskFree }: EngineOptions) {
     const now = () => clock.now()
     const nonce = nonces(clock)
     const topics = new Topics(db, clock, memory)
@@ -69,7 +71,7 @@ export class Engine {
     const appender = new Appender(db)
     const dedup = new Dedup(db, topics)
     const delayed = new Delayed(db, topics, appender, dedup)
-    const space = new Space(db, maxBytes, now)
+    const space = new Space(db, maxBytes, diskFree, now)
     const intake = new Intake(topics, chunks, appender, dedup, delayed, space, now)
     const upkeep = new Upkeep(db, topics, groups, delayed, new Retention(db, groups, entries), dedup, dead)
     this.#clock = clock

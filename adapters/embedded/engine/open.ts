@@ -20,8 +20,9 @@ export interface FileOptions {
 
 /** Opens the file to write, creates it where there is none. Throws `misconfigured` where it is not ours or damaged. */
 export function openFile({ path, sync, maxBytes }: FileOptions): DatabaseSync {
-  const db = new DatabaseSync(path, { timeout: 5000 })
+  let db: DatabaseSync | undefined
   try {
+    db = new DatabaseSync(path, { timeout: 5000 })
     db.exec(`PRAGMA page_size = ${pageSize}; PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = ${walPages}`)
     db.exec(`PRAGMA synchronous = ${sync}; PRAGMA temp_store = MEMORY`)
     prepareSchema(db, path)
@@ -32,7 +33,7 @@ export function openFile({ path, sync, maxBytes }: FileOptions): DatabaseSync {
     }
     return db
   } catch (thrown) {
-    db.close()
+    db?.close()
     throw refusal(path, thrown)
   }
 }
@@ -44,8 +45,15 @@ export function refusal(path: string, thrown: unknown): GatewayError {
     return new GatewayError('misconfigured', `${path} is not an SQLite database. ${advice}`, { cause: thrown })
   }
   const error = fromSqlite(thrown)
+  if (error.cause === thrown && error.code === 'internal') return cannotOpen(path, thrown)
   if (!(error instanceof DamageError)) return error
   return new GatewayError('misconfigured', `${path} is damaged (${error.reason}). ${advice}`, { cause: thrown })
+}
+
+/** For what the operating system says: no such folder, no permission. */
+export function cannotOpen(path: string, thrown: unknown): GatewayError {
+  const why = thrown instanceof Error ? thrown.message : String(thrown)
+  return new GatewayError('misconfigured', `${path} cannot be opened: ${why}.`, { cause: thrown })
 }
 
 export function openMemory(maxBytes: number | null): DatabaseSync {

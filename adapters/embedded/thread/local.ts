@@ -34,7 +34,7 @@ export class LocalLink implements Link {
   constructor(clock: Clock, maxBytes: number | null) {
     this.#clock = clock
     this.#db = openMemory(maxBytes)
-    this.#engine = new Engine(this.#db, { clock, memory: true, maxBytes })
+    this.#engine = new Engine(this.#db, { clock, memory: true, maxBytes, diskFree: null })
     this.#rest()
     this.#reads = readsOf(this.#engine.chunks)
   }

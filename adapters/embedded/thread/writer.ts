@@ -1,3 +1,5 @@
+import { statfsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { systemClock } from '../../../src/core/clock.ts'
 import { type Call, Engine } from '../engine/engine.ts'
@@ -22,9 +24,14 @@ serve<FileOptions, Call>((options, say) => {
 
 function open(db: DatabaseSync, { path, maxBytes }: FileOptions): Engine {
   try {
-    return new Engine(db, { clock: systemClock, memory: false, maxBytes })
+    return new Engine(db, { clock: systemClock, memory: false, maxBytes, diskFree: () => freeBytes(dirname(path)) })
   } catch (thrown) {
     db.close()
     throw refusal(path, thrown)
   }
+}
+
+function freeBytes(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder)
+  return bavail * bsize
 }

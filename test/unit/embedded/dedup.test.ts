@@ -42,7 +42,7 @@ function parts(clock: TestClock, db: DatabaseSync = openMemory(null)) {
   const dedup = new Dedup(db, topics)
   const appender = new Appender(db)
   const delayed = new Delayed(db, topics, appender, dedup)
-  const intake = new Intake(topics, chunks, appender, dedup, delayed, new Space(db, null, now), now)
+  const intake = new Intake(topics, chunks, appender, dedup, delayed, new Space(db, null, null, now), now)
   const load = () => dedup.load(now(), (one, time) => chunks.atTime(one.number, time, one))
   const send = (number: number, ...events: Event[]) => {
     return intake.publish({ topic: number, records: encodeEvents(events), count: events.length, delayMs: 0 })

@@ -52,6 +52,8 @@ describe('a store in a file', () => {
     const foreign = join(folder(), 'foreign.db')
     change(foreign, 'CREATE TABLE theirs (x)')
     await expect(open({ path: foreign })).rejects.toMatchObject(misconfigured(/another program/))
+    await expect(open({ path: folder() })).rejects.toMatchObject(misconfigured(/cannot be opened/))
+    await expect(open({ path: join(text, 'log.db') })).rejects.toMatchObject(misconfigured(/cannot be opened/))
     change(path, 'PRAGMA user_version = 99')
     await expect(open({ path })).rejects.toMatchObject(misconfigured(/newer version/))
   })
