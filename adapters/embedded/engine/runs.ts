@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { addToFilter, filterBytes, mayHave } from './bloom.ts'
+import { Filters, filterOf } from './bloom.ts'
 import type { Memtable } from './memtable.ts'
 import { type Query, query } from './sql.ts'
 
@@ -7,7 +7,7 @@ import { type Query, query } from './sql.ts'
 const blockEntries = 504
 /** How many blocks a run may have; their ids begin at its own times this. */
 const runSpan = 1024
-/** Each takes 130 KiB of memory. Beyond it the oldest are forgotten, which shortens windows, not memory. */
+/** Each takes 130 KiB of memory or so. Beyond it the oldest are forgotten, which shortens windows, not memory. */
 const maxRuns = 1024
 
 interface Run {
@@ -15,7 +15,8 @@ interface Run {
   readonly expires: number
   /** The first hash of each block. */
   readonly firsts: Float64Array
-  readonly filter: Uint8Array
+  /** Where its filter is among the filters. */
+  readonly slot: number
 }
 
 type Bytes = Uint8Array<ArrayBuffer>
@@ -28,8 +29,9 @@ export class Runs {
   readonly #deleteBlocks: StatementSync
   readonly #all: Query<[id: number, expires: number, firsts: Bytes, filter: Bytes]>
   readonly #block: Query<[entries: Bytes]>
-  /** Oldest first. */
-  #runs: Run[] = []
+  /** By the slots of their filters. */
+  readonly #runs = new Map<number, Run>()
+  #filters = new Filters()
 
   constructor(db: DatabaseSync) {
     this.#insertRun = db.prepare('INSERT INTO dedup_run (expires, firsts, filter) VALUES (?, ?, ?)')
@@ -41,14 +43,13 @@ export class Runs {
   }
 
   get count(): number {
-    return this.#runs.length
+    return this.#runs.size
   }
 
   load(): void {
-    this.#runs = []
-    for (const [id, expires, firsts, filter] of this.#all.iterate()) {
-      this.#runs.push({ id, expires, firsts: doubles(firsts), filter })
-    }
+    this.#runs.clear()
+    this.#filters = new Filters()
+    for (const [id, expires, firsts, filter] of this.#all.iterate()) this.#add(id, expires, doubles(firsts), filter)
   }
 
   /** Writes a table out as a run that nobody needs after `expires`. */
@@ -56,9 +57,8 @@ export class Runs {
     const hashes = table.sorted()
     const blocks = Math.ceil(hashes.length / blockEntries)
     const firsts = new Float64Array(blocks)
-    const filter = new Uint8Array(filterBytes)
     for (let i = 0; i < blocks; i++) firsts[i] = hashes[i * blockEntries]!
-    for (const hash of hashes) addToFilter(filter, hash)
+    const filter = filterOf(hashes)
     const id = Number(this.#insertRun.run(expires, new Uint8Array(firsts.buffer), filter).lastInsertRowid)
     for (let i = 0; i < blocks; i++) {
       const part = hashes.subarray(i * blockEntries, (i + 1) * blockEntries)
@@ -67,16 +67,17 @@ export class Runs {
       for (let k = 0; k < part.length; k++) entries[part.length + k] = table.get(part[k]!)
       this.#insertBlock.run(id * runSpan + i, new Uint8Array(entries.buffer))
     }
-    this.#runs.push({ id, expires, firsts, filter })
-    if (this.#runs.length > maxRuns) this.#drop(this.#earliest())
+    this.#add(id, expires, firsts, filter)
+    if (this.#runs.size > maxRuns) this.#drop(this.#earliest())
   }
 
   /** Calls `same` with the references that a hash has, the newest first, until it says true; answers that one, or 0. */
   find(hash: number, now: number, same: (reference: number) => boolean): number {
-    for (let i = this.#runs.length - 1; i >= 0; i--) {
-      const run = this.#runs[i]!
-      if (run.expires <= now || !mayHave(run.filter, hash)) continue
-      const reference = this.#lookUp(run, hash)
+    const slots = this.#filters.ask(hash)
+    if (slots.length === 0) return 0
+    const runs = slots.map((slot) => this.#runs.get(slot)!).sort((a, b) => b.id - a.id)
+    for (const run of runs) {
+      const reference = run.expires <= now ? 0 : this.#lookUp(run, hash)
       if (reference !== 0 && same(reference)) return reference
     }
     return 0
@@ -84,19 +85,29 @@ export class Runs {
 
   /** Drops one run that nobody needs any more; answers whether there was one. */
   expire(now: number): boolean {
-    const expired = this.#runs.find(({ expires }) => expires <= now)
-    if (expired !== undefined) this.#drop(expired)
-    return expired !== undefined
+    const earliest = this.#earliest()
+    if (earliest === undefined || earliest.expires > now) return false
+    this.#drop(earliest)
+    return true
   }
 
-  #earliest(): Run {
-    return this.#runs.reduce((earliest, run) => (run.expires < earliest.expires ? run : earliest))
+  #add(id: number, expires: number, firsts: Float64Array, filter: Uint8Array): void {
+    const slot = this.#filters.add(filter)
+    this.#runs.set(slot, { id, expires, firsts, slot })
   }
 
-  #drop(run: Run): void {
+  #earliest(): Run | undefined {
+    let earliest: Run | undefined
+    for (const run of this.#runs.values()) if (earliest === undefined || run.expires < earliest.expires) earliest = run
+    return earliest
+  }
+
+  #drop(run: Run | undefined): void {
+    if (run === undefined) return
     this.#deleteBlocks.run(run.id * runSpan, (run.id + 1) * runSpan)
     this.#deleteRun.run(run.id)
-    this.#runs = this.#runs.filter((other) => other !== run)
+    this.#filters.remove(run.slot)
+    this.#runs.delete(run.slot)
   }
 
   #lookUp({ id, firsts }: Run, hash: number): number {

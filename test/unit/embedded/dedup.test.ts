@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
 import { encodeEvents } from '../../../adapters/embedded/codec.ts'
 import { Appender } from '../../../adapters/embedded/engine/append.ts'
-import { addToFilter, filterBytes, mayHave } from '../../../adapters/embedded/engine/bloom.ts'
+import { Filters, filterOf } from '../../../adapters/embedded/engine/bloom.ts'
 import { Chunks } from '../../../adapters/embedded/engine/chunks.ts'
 import { Dedup, identityHash, tableEntries } from '../../../adapters/embedded/engine/dedup.ts'
 import { Delayed } from '../../../adapters/embedded/engine/delayed.ts'
@@ -173,12 +173,20 @@ describe('what deduplication is made of', () => {
     expect([table.size, table.get(hashes[0]!)]).toEqual([0, 0])
   })
 
-  it('a filter forgets none, and is wrong about few', () => {
-    const filter = new Uint8Array(filterBytes)
-    for (const hash of hashes) addToFilter(filter, hash)
-    expect(hashes.every((hash) => mayHave(filter, hash))).toBe(true)
+  it('filters forget none, and are wrong about few, however many there are', () => {
+    const filters = new Filters()
+    const parts = Array.from({ length: 40 }, (_, i) => Float64Array.from(hashes.slice(i * 1000, i * 1000 + 1000)))
+    const slots = parts.map((part) => filters.add(filterOf(part)))
+    expect(new Set(slots).size).toBe(40)
+    for (const [i, part] of parts.entries()) {
+      expect(part.every((hash) => filters.ask(hash).includes(slots[i]!))).toBe(true)
+    }
+    for (const slot of slots.slice(0, 39)) filters.remove(slot)
+    expect(parts[3]!.some((hash) => filters.ask(hash).length > 0)).toBe(false)
+    expect(parts[39]!.every((hash) => filters.ask(hash).includes(slots[39]!))).toBe(true)
+    const full = filters.add(filterOf(Float64Array.from(hashes)))
     let wrong = 0
-    for (let i = 0; i < 100_000; i++) if (mayHave(filter, hashText(`other ${i}`))) wrong++
+    for (let i = 0; i < 100_000; i++) if (filters.ask(hashText(`other ${i}`)).includes(full)) wrong++
     expect(wrong).toBeLessThan(300)
   })
 
