@@ -28,6 +28,6 @@ export function bind(topic: Bound, known: Binding | undefined): Binding | string
   if (topic.abandon) return { ...binding, epoch: known.epoch + 1 }
   const old = known.broker === brokerName ? `there as ${known.name}` : `to broker ${known.broker}`
   const now = known.broker === brokerName ? `to ${brokerTopic} at broker ${brokerName}` : `to broker ${brokerName}`
-  return `Topic ${name} was bound ${old}, and is bound ${now} now: events would be stranded. \
+  return `Topic ${name} was bound ${old} before, and is bound ${now} now: events would be stranded. \
 Bind it as it was, or say abandon: true under topics.${name} to leave them behind.`
 }

@@ -89,7 +89,7 @@ describe('sluice serve', () => {
     write(embedded('  orders: { broker: local }'))
     await (await gateway(['serve', '-c', 'sluice.yaml'], { cwd })).stop()
     write(embedded('  orders: { broker: other }'))
-    expect(await refused()).toMatch(/Topic orders was bound to broker local, and is bound to broker other now/)
+    expect(await refused()).toMatch(/Topic orders was bound to broker local before, and is bound to broker other now/)
     write(embedded('  orders: { broker: other, abandon: true }'))
     const abandoned = await gateway(['serve', '-c', 'sluice.yaml'], { cwd })
     expect(await (await fetch(`${abandoned.url}/v1/topics/orders`)).json()).toMatchObject({ broker: 'other', epoch: 2 })

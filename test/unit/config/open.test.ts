@@ -95,7 +95,7 @@ describe('opening a configuration', () => {
     expect(message.split('\n')).toEqual([
       'Topic picky on broker a: requires capability seek: true, and the broker has false.',
       'Topic picky on broker a: requires capability durability: process, and the broker has memory.',
-      expect.stringContaining('Topic moved was bound to broker a, and is bound to broker b now'),
+      expect.stringContaining('Topic moved was bound to broker a before, and is bound to broker b now'),
     ])
     expect(await world.brokers.get('a')?.admin.list()).toEqual(['moved'])
     expect([...world.bindings.keys()]).toEqual(['moved'])
@@ -109,7 +109,9 @@ describe('opening a configuration', () => {
     expect((await world.open(abandoned)).topics.resolve('t')?.epoch).toBe(2)
     expect((await world.open(abandoned)).topics.resolve('t')?.epoch).toBe(2)
     const renamed = { brokers: two, topics: { t: { broker: 'b', name: 'u' } } }
-    expect((await world.refusal(renamed)).message).toContain('bound there as t, and is bound to u at broker b now')
+    expect((await world.refusal(renamed)).message).toContain(
+      'bound there as t before, and is bound to u at broker b now',
+    )
   })
 
   test('refuses what has no adapter, and wrong keys of an adapter, by their fields', async () => {
