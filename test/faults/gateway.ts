@@ -46,6 +46,7 @@ export class Gateway {
     })
     const timer = setTimeout(() => reject(new Error(`No gateway after ${startMs} ms: ${errors}`)), startMs)
     createInterface({ input: child.stdout }).on('line', (line) => {
+      if (!line.startsWith('{')) return
       const { event, url } = JSON.parse(line) as { event?: string; url?: string }
       if (event === 'listening' && url !== undefined) resolve(url)
     })

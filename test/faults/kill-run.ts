@@ -25,34 +25,20 @@ const settleMs = 120_000
 
 /** Publishes under load, kills the gateway at random moments, and compares what was acknowledged with what is there. */
 export async function killWhilePublishing({ seed, rounds, acknowledged }: KillRun): Promise<KillReport> {
-  const random = new Random(seed)
   const gateway = await Gateway.create()
   const ledger = new Ledger()
   const stop = new AbortController()
+  const killing = new Killing(gateway, new Random(seed), stop.signal)
+  gateway.start()
+  const clients = Array.from(
+    { length: publishers },
+    (_, i) => new LoadPublisher(`c${i}`, gateway, ledger, seed + i + 1),
+  )
+  const work = Promise.all(clients.map((client) => client.runUntil(stop.signal)))
+  const killed = killing.run(rounds, () => ledger.acknowledged >= acknowledged)
   try {
-    gateway.start()
-    await gateway.url()
-    const clients = Array.from(
-      { length: publishers },
-      (_, i) => new LoadPublisher(`c${i}`, gateway, ledger, seed + i + 1),
-    )
-    const work = Promise.all(clients.map((client) => client.runUntil(stop.signal)))
-    let kills = 0
-    const killing = (async () => {
-      for (; kills < rounds; kills++) {
-        await gateway.url()
-        await pause(random.between(50, 1200))
-        await gateway.killAndStart()
-        // Recovery is a moment like any other.
-        if (random.next() < 0.2) {
-          await pause(random.between(50, 700))
-          await gateway.killAndStart()
-        }
-      }
-      const end = Date.now() + settleMs
-      while (ledger.acknowledged < acknowledged && Date.now() < end) await pause(50)
-    })()
-    await Promise.race([Promise.all([killing, work]), killing])
+    // A client ends before it is told to only where it met a defect.
+    await Promise.race([killed, work])
     stop.abort()
     await within(settleMs, 'every client has its answers', work)
     // What is compared is what the next process finds, not what this one remembers.
@@ -62,10 +48,45 @@ export async function killWhilePublishing({ seed, rounds, acknowledged }: KillRu
       const counts = clients.map((client) => client.acknowledged.get(name) ?? 0)
       return [name, counts.reduce((a, b) => a + b, 0)] as const
     })
-    return { ...report, kills, byForm: Object.fromEntries(sums) }
+    return { ...report, kills: killing.kills, byForm: Object.fromEntries(sums) }
   } finally {
     stop.abort()
+    await Promise.allSettled([killed])
+    work.catch(() => undefined)
     await gateway.remove()
+  }
+}
+
+/** Kills the gateway at random moments, also while it starts. */
+class Killing {
+  readonly #gateway: Gateway
+  readonly #random: Random
+  readonly #stop: AbortSignal
+  kills = 0
+
+  constructor(gateway: Gateway, random: Random, stop: AbortSignal) {
+    this.#gateway = gateway
+    this.#random = random
+    this.#stop = stop
+  }
+
+  /** Then waits until there is `enough`. */
+  async run(rounds: number, enough: () => boolean): Promise<void> {
+    for (let round = 0; round < rounds; round++) {
+      await this.#gateway.url()
+      await this.#killAfter(50, 1200)
+      // Recovery is a moment like any other.
+      if (this.#random.next() < 0.2) await this.#killAfter(50, 700)
+    }
+    const end = Date.now() + settleMs
+    while (!enough() && !this.#stop.aborted && Date.now() < end) await pause(50)
+  }
+
+  async #killAfter(from: number, to: number): Promise<void> {
+    await pause(this.#random.between(from, to))
+    if (this.#stop.aborted) return
+    await this.#gateway.killAndStart()
+    this.kills++
   }
 }
 

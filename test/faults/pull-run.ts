@@ -76,6 +76,7 @@ class PullRun {
       await Promise.race([killing, work])
     } finally {
       this.#stopped = true
+      await Promise.allSettled([killing])
     }
     await work
     // The last look is that of a new process: nothing comes back.
@@ -104,7 +105,7 @@ class PullRun {
 
   async #kill(gateway: Gateway, every: number): Promise<number> {
     let kills = 0
-    const over = (): boolean => this.#settled() >= this.#ids.length || this.#violations.length > 0
+    const over = (): boolean => this.#settled() >= this.#ids.length || this.#violations.length > 0 || this.#stopped
     for (let next = every; !over(); next += this.#random.between(1, 2 * every)) {
       const enough = async () => this.#settled() >= next || over()
       await until(endMs, `${next} events are settled`, enough, 5)
@@ -114,7 +115,7 @@ class PullRun {
     }
     await until(endMs, 'the group has no lag', async () => {
       const state = await this.#call<{ lag: { events: number } }>('GET', group)
-      return state?.lag.events === 0 || this.#violations.length > 0
+      return state?.lag.events === 0 || this.#violations.length > 0 || this.#stopped
     })
     return kills
   }
