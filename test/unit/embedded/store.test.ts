@@ -3,9 +3,11 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
+import { openMemory } from '../../../adapters/embedded/engine/open.ts'
+import { Space } from '../../../adapters/embedded/engine/space.ts'
 import { check, embedded } from '../../../adapters/embedded/index.ts'
 import { type Broker, systemClock } from '../../../src/core/index.ts'
-import { consume, event, folder, idsOf, never, open, publish, pull, read, settle, topic } from './support.ts'
+import { consume, event, folder, idsOf, never, open, publish, pull, read, settle, TestClock, topic } from './support.ts'
 
 async function openNew(): Promise<{ path: string; broker: Broker }> {
   const path = join(folder(), 'deep', 'er', 'log.db')
@@ -253,5 +255,32 @@ describe('topics', () => {
     }
     await broker.publish(topic, [], { signal: never })
     await broker.close()
+  })
+})
+
+describe('the space that is left', () => {
+  it('is looked at before it is used: what is free within the file counts, what is reserved does not', () => {
+    const clock = new TestClock()
+    const db = openMemory(null)
+    let free = 64 << 20
+    const space = new Space(
+      db,
+      null,
+      () => free,
+      () => clock.now(),
+    )
+    space.check(1000)
+    free = 16 << 20
+    space.check(1000)
+    expect(() => space.check(4 << 20)).toThrow(/less than 16 MiB left/)
+    expect(() => space.check(1)).toThrow(/less than 16 MiB left/)
+    free = 64 << 20
+    clock.advance(1000)
+    space.check(4 << 20)
+    free = 0
+    db.exec('CREATE TABLE big (body); INSERT INTO big VALUES (zeroblob(20000000)); DROP TABLE big')
+    clock.advance(1000)
+    space.check(1 << 20)
+    db.close()
   })
 })
