@@ -1,5 +1,6 @@
 import type { Log, LogBatch, LogRecord, ReadOptions, Start } from '../core/broker.ts'
 import type { ByteWriter } from '../core/bytes.ts'
+import { GatewayError } from '../core/errors.ts'
 import { writeStructured } from '../core/structured.ts'
 import { outward } from './cursors.ts'
 import type { OpenTopic } from './gateway.ts'
@@ -82,7 +83,13 @@ export async function collect(
       if (state.taken > 0) break
     }
   }
+  if (state.next === '') throw stopped()
   return outward(reading.topic, state.next)
+}
+
+/** A read that was ended before it began has no place to go on from. */
+export function stopped(): GatewayError {
+  return new GatewayError('unavailable', 'The read was broken off: the gateway is shutting down.')
 }
 
 interface Collected {

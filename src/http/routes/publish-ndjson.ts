@@ -4,9 +4,9 @@ import type { Event } from '../../core/event.ts'
 import { type Defaults, parseStructured } from '../../core/structured.ts'
 import { BrokenKeys } from '../../core/topic.ts'
 import { chunksOf, type MemoryBudget, refuseEncoding, type Share } from '../body.ts'
-import { drained } from '../drained.ts'
 import type { OpenTopic } from '../gateway.ts'
 import { LineSplitter } from '../lines.ts'
+import { Outlet } from '../outlet.ts'
 import type { Call } from '../route.ts'
 import { countResults, type PublishIntent, receipt, withKey } from './publish.ts'
 
@@ -31,13 +31,9 @@ export async function publishLines(
   }
   refuseEncoding(call.request)
   const topic = known ?? (await call.gateway.topics.create(call.context.req.param('topic') ?? ''))
-  const out = new TransformStream<Uint8Array, Uint8Array>(
-    {},
-    undefined,
-    new ByteLengthQueuingStrategy({ highWaterMark: receiptBytes }),
-  )
+  const out = new Outlet(receiptBytes)
   const share = budget.share()
-  const stream = new LineStream(call, topic, intent, key, defaults, out.writable.getWriter())
+  const stream = new LineStream(call, topic, intent, key, defaults, out)
   stream.run(share).finally(() => share.hold(0))
   return new Response(out.readable, { headers: { 'content-type': 'application/x-ndjson' } })
 }
@@ -51,7 +47,7 @@ class LineStream {
   readonly #intent: PublishIntent
   readonly #key: string | undefined
   readonly #defaults: Defaults
-  readonly #writer: WritableStreamDefaultWriter<Uint8Array>
+  readonly #out: Outlet
   readonly #broken = new BrokenKeys()
   readonly #encoder = new TextEncoder()
   readonly #summary = { stored: 0, failed: 0, unknown: 0 }
@@ -62,14 +58,14 @@ class LineStream {
     intent: PublishIntent,
     key: string | undefined,
     defaults: Defaults,
-    writer: WritableStreamDefaultWriter<Uint8Array>,
+    out: Outlet,
   ) {
     this.#call = call
     this.#topic = topic
     this.#intent = intent
     this.#key = key
     this.#defaults = defaults
-    this.#writer = writer
+    this.#out = out
   }
 
   /** Never rejects. Where the body breaks off, the summary is missing, and what has no receipt is unknown. */
@@ -100,11 +96,11 @@ class LineStream {
       await storing
       if (whole) {
         await this.#store(this.#parse(splitter.end()))
-        await this.#writer.write(this.#encoder.encode(`${JSON.stringify({ summary: this.#summary })}\n`))
+        this.#out.write(this.#encoder.encode(`${JSON.stringify({ summary: this.#summary })}\n`))
       }
-      await this.#writer.close()
+      this.#out.close()
     } catch (error) {
-      await this.#writer.abort(error).catch(() => {})
+      this.#out.fail(error as Error)
     }
   }
 
@@ -146,9 +142,8 @@ class LineStream {
         text += `${JSON.stringify({ id: null, status: 'failed', error: result })}\n`
       }
     }
-    if (!(await drained(this.#writer, this.#call.gateway.limits.idle))) throw new Error('Nobody reads the receipts.')
-    // Not awaited: the write is done when it is read, and `drained` bounds what waits for that.
-    this.#writer.write(this.#encoder.encode(text)).catch(() => {})
+    if (!(await this.#out.room(this.#call.gateway.limits.idle))) throw new Error('Nobody reads the receipts.')
+    this.#out.write(this.#encoder.encode(text))
   }
 
   async #publish(events: readonly Event[]): Promise<readonly PublishResult[]> {

@@ -1,8 +1,8 @@
 import type { LogBatch } from '../../core/broker.ts'
 import { ByteWriter } from '../../core/bytes.ts'
 import { outward } from '../cursors.ts'
-import { drained } from '../drained.ts'
-import { batches, collect, type Reading, wants, writeEntry } from '../reading.ts'
+import { Outlet } from '../outlet.ts'
+import { batches, collect, type Reading, stopped, wants, writeEntry } from '../reading.ts'
 import type { Call } from '../route.ts'
 
 /** What may wait for a reader before reading the log pauses. */
@@ -21,9 +21,15 @@ export async function streamLines(call: Call, reading: Reading): Promise<Respons
         if (first.done !== true) controller.enqueue(first.value)
       },
       async pull(controller) {
-        const step = await source.next()
-        if (step.done === true) controller.close()
-        else controller.enqueue(step.value)
+        try {
+          const step = await source.next()
+          if (step.done === true) controller.close()
+          else controller.enqueue(step.value)
+        } catch (error) {
+          // Ended and not failed: a platform may put the text of an error into the answer.
+          call.gateway.log('warn', 'A read broke off.', { topic: reading.topic.name, cause: String(error) })
+          controller.close()
+        }
       },
       async cancel() {
         await source.return()
@@ -44,7 +50,7 @@ async function* linesOf(call: Call, reading: Reading): AsyncGenerator<Uint8Array
     if (out.length > 0) yield out.take()
     if (left.events === 0) break
   }
-  if (signal.aborted) throw new Error('The read was broken off.')
+  if (signal.aborted) throw stopped()
   out.text(`${JSON.stringify({ next: outward(reading.topic, next) })}\n`)
   yield out.take()
 }
@@ -91,19 +97,14 @@ function writeBatch(
 
 /** The log as server-sent events (WHATWG HTML, "Server-sent events"), live unless an end was asked for. */
 export async function streamServerSentEvents(call: Call, reading: Reading): Promise<Response> {
-  const gone = new AbortController()
-  const signal = AbortSignal.any([call.request.signal, call.gateway.stopping, gone.signal])
+  const out = new Outlet(bufferBytes)
+  const signal = AbortSignal.any([call.request.signal, call.gateway.stopping, out.gone])
   const follow = reading.to === undefined
   const source = batches(reading, reading.from, { follow, signal })[Symbol.asyncIterator]()
-  const pipe = new TransformStream<Uint8Array, Uint8Array>(
-    {},
-    undefined,
-    new ByteLengthQueuingStrategy({ highWaterMark: bufferBytes }),
-  )
   // The first batch is there before the answer: it fixes the place, so that nothing published after is missed.
   const first = await source.next()
-  pumpEvents(call, reading, source, first, pipe.writable.getWriter(), gone)
-  return new Response(pipe.readable, {
+  pumpEvents(call, reading, source, first, out)
+  return new Response(out.readable, {
     headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' },
   })
 }
@@ -113,40 +114,35 @@ async function pumpEvents(
   reading: Reading,
   source: AsyncIterator<LogBatch>,
   first: IteratorResult<LogBatch>,
-  writer: WritableStreamDefaultWriter<Uint8Array>,
-  gone: AbortController,
+  out: Outlet,
 ): Promise<void> {
   const encoder = new TextEncoder()
-  const out = new ByteWriter(4096)
+  const writer = new ByteWriter(4096)
   const left = { events: reading.limit ?? Number.POSITIVE_INFINITY }
-  const send = (bytes: Uint8Array): void => {
-    writer.write(bytes).catch(() => gone.abort())
-  }
-  writer.closed.catch(() => gone.abort())
   const heartbeat = setInterval(() => {
-    if ((writer.desiredSize ?? 0) > 0) send(encoder.encode(': keep-alive\n\n'))
+    if (out.hasRoom) out.write(encoder.encode(': keep-alive\n\n'))
   }, heartbeatMs)
   try {
     let step = first
-    send(encoder.encode(': connected\n\n'))
+    out.write(encoder.encode(': connected\n\n'))
     // An id without data sets Last-Event-ID without an event: who reconnects before the first one misses nothing.
     if (step.done !== true && step.value.records.length === 0) {
-      send(encoder.encode(`id: ${outward(reading.topic, step.value.cursor)}\n\n`))
+      out.write(encoder.encode(`id: ${outward(reading.topic, step.value.cursor)}\n\n`))
     }
     while (step.done !== true && left.events > 0) {
       for (const record of step.value.records) {
         if (!wants(reading, record) || left.events === 0) continue
-        out.text(`id: ${outward(reading.topic, record.cursor)}\ndata: `)
-        writeEntry(out, record)
-        out.ascii('\n\n')
+        writer.text(`id: ${outward(reading.topic, record.cursor)}\ndata: `)
+        writeEntry(writer, record)
+        writer.ascii('\n\n')
         left.events--
         call.gateway.metrics.read(reading.topic.name, 1)
       }
-      if (out.length > 0) send(out.take())
+      if (writer.length > 0) out.write(writer.take())
       if (left.events === 0) break
-      if (!(await drained(writer, call.gateway.limits.idle))) {
+      if (!(await out.room(call.gateway.limits.idle))) {
         // It takes nothing: what waits for it is let go, and it resumes from its last cursor.
-        await writer.abort(new Error('The reader is too slow.'))
+        out.fail(new Error('The reader is too slow.'))
         break
       }
       step = await source.next()
@@ -155,8 +151,7 @@ async function pumpEvents(
     call.gateway.log('warn', 'A live read broke off.', { topic: reading.topic.name, cause: String(error) })
   } finally {
     clearInterval(heartbeat)
-    gone.abort()
+    out.close()
     await source.return?.()
-    await writer.close().catch(() => {})
   }
 }

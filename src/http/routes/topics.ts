@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Capabilities } from '../../core/broker.ts'
 import { formatDuration } from '../../core/duration.ts'
+import { GatewayError } from '../../core/errors.ts'
 import { pageMax } from '../../core/limits.ts'
 import { checkTopicName } from '../../core/topic-name.ts'
 import { requireScope } from '../access.ts'
@@ -78,7 +79,8 @@ async function listBrokers(call: Call): Promise<Response> {
       if (broker === undefined) return { name, type, state: 'down' as const, error: error ?? 'It could not be opened.' }
       const reason = await broker.health().then(
         () => undefined,
-        (failure: Error) => failure.message,
+        // Only what an adapter wrote for the caller: a client library's text may hold an address or worse.
+        (failure: unknown) => (failure instanceof GatewayError ? failure.message : 'It failed.'),
       )
       const state = reason === undefined ? ('up' as const) : ('down' as const)
       return {
