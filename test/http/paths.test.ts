@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { errorCodes } from '../../src/core/errors.ts'
+import type { Client } from '../fixtures/client.ts'
+import { startTestGateway, type TestGateway } from '../fixtures/gateway.ts'
+
+let gateway: TestGateway
+let client: Client
+beforeAll(async () => {
+  gateway = await startTestGateway()
+  client = gateway.client
+})
+afterAll(() => gateway.stop())
+
+describe('problem pages', () => {
+  test.each(errorCodes)('%s is explained', async (code) => {
+    const answer = await client.get(`/problems/${code}`)
+    expect(answer.status).toBe(200)
+    expect(answer.text).toContain(code)
+  })
+
+  test('others are not there', async () => {
+    for (const code of ['nonsense', '__proto__', 'constructor', 'Conflict']) {
+      expect((await client.get(`/problems/${code}`)).problem.code).toBe('not_found')
+    }
+  })
+})
+
+describe('what this version does not serve yet', () => {
+  test.each([
+    ['POST', '/v1/subscriptions', 'subscriptions'],
+    ['GET', '/v1/subscriptions', 'subscriptions'],
+    ['GET', '/v1/subscriptions/x', 'subscriptions'],
+    ['PATCH', '/v1/subscriptions/x', 'subscriptions'],
+    ['DELETE', '/v1/subscriptions/x', 'subscriptions'],
+    ['POST', '/v1/subscriptions/x/pause', 'subscriptions'],
+    ['POST', '/v1/subscriptions/x/resume', 'subscriptions'],
+    ['POST', '/v1/subscriptions/x/test', 'subscriptions'],
+    ['POST', '/v1/subscriptions/x/rotate-secret', 'subscriptions'],
+    ['GET', '/v1/deliveries', 'deliveries'],
+    ['GET', '/v1/deliveries/x', 'deliveries'],
+    ['DELETE', '/v1/deliveries/x', 'deliveries'],
+    ['POST', '/v1/deliveries/x/retry', 'deliveries'],
+    ['POST', '/v1/deliveries/redrive', 'deliveries'],
+    ['POST', '/v1/replays', 'replays'],
+    ['GET', '/v1/operations/x', 'replays'],
+    ['POST', '/v1/operations/x/pause', 'replays'],
+    ['POST', '/v1/operations/x/resume', 'replays'],
+    ['POST', '/v1/operations/x/cancel', 'replays'],
+    ['POST', '/v1/hooks/github', 'hooks'],
+  ])('%s %s is 501, by name', async (method, target, capability) => {
+    expect((await client.request(method, target)).problem).toMatchObject({ code: 'unsupported', capability })
+  })
+
+  test('the dashboard is not there', async () => {
+    expect((await client.get('/ui')).problem.code).toBe('not_found')
+  })
+})
+
+describe('methods', () => {
+  test.each([
+    ['/v1/topics/t/events', 'DELETE', ['POST', 'GET', 'HEAD']],
+    ['/v1/topics/t', 'PUT', ['GET', 'HEAD']],
+    ['/v1/topics', 'POST', ['GET', 'HEAD']],
+    ['/v1/topics/t/groups/g', 'POST', ['PUT', 'GET', 'DELETE', 'HEAD']],
+    ['/v1/topics/t/groups/g/pull', 'GET', ['POST']],
+    ['/v1/tickets', 'GET', ['POST']],
+    ['/healthz', 'DELETE', ['GET', 'HEAD']],
+    ['/metrics', 'POST', ['GET', 'HEAD']],
+    ['/openapi.json', 'PUT', ['GET', 'HEAD']],
+    ['/v1/subscriptions/x', 'POST', ['GET', 'PATCH', 'DELETE', 'HEAD']],
+    ['/v1/topics/t/events', 'OPTIONS', ['POST', 'GET', 'HEAD']],
+  ])('%s takes no %s', async (path, method, allowed) => {
+    const answer = await client.request(method, path)
+    expect(answer.problem.code).toBe('method_not_allowed')
+    expect(answer.headers.get('allow')?.split(', ').toSorted()).toEqual(allowed.toSorted())
+  })
+
+  test('HEAD is GET without the body', async () => {
+    const topic = await gateway.topic()
+    for (const path of ['/healthz', '/openapi.json', `/v1/topics/${topic}`, `/v1/topics/${topic}/events`]) {
+      const head = await client.request('HEAD', path)
+      expect(head.status).toBe(200)
+      expect(head.headers.get('content-type')).toBe((await client.get(path)).headers.get('content-type'))
+    }
+    expect((await client.request('HEAD', '/v1/topics/nowhere')).status).toBe(404)
+  })
+})
+
+test('a query where none is taken is refused by name', async () => {
+  const topic = await gateway.topic()
+  const group = `/v1/topics/${topic}/groups/g`
+  await client.put(group)
+  for (const [method, path] of [
+    ['GET', '/healthz'],
+    ['GET', '/readyz'],
+    ['GET', '/metrics'],
+    ['GET', '/openapi.json'],
+    ['GET', '/problems/conflict'],
+    ['GET', `/v1/topics/${topic}`],
+    ['GET', group],
+    ['PUT', group],
+    ['POST', `${group}/pull`],
+    ['POST', `${group}/settle`],
+    ['POST', `${group}/seek`],
+    ['POST', `${group}/dead/redrive`],
+    ['DELETE', `${group}/dead/1`],
+    ['DELETE', group],
+    ['POST', '/v1/tickets'],
+  ] as const) {
+    const { problem } = await client.request(method, `${path}?bogus=1&a/b=2`)
+    expect(
+      problem.errors?.map(({ pointer }) => pointer),
+      `${method} ${path}`,
+    ).toEqual(['/bogus', '/a~1b'])
+  }
+})
