@@ -37,12 +37,13 @@ describe('sluice dev', () => {
     expect((await running.stop()).code).toBe(0)
   })
 
-  test('through npm, ends with 0 on SIGTERM, and finds the user by INIT_CWD', async () => {
+  test('through npm, ends with 0 on SIGTERM, and puts its data where the user stands', async () => {
     const cwd = scratch()
-    const words = ['run', '--silent', 'sluice', '--', 'dev', '--data', 'here', '--port', '0']
-    const running = start('npm', words, { cwd: packageFolder, env: { INIT_CWD: cwd } })
+    const words = ['--prefix', packageFolder, 'run', '--silent', 'sluice', '--', 'dev', '--data', 'here', '--port', '0']
+    const running = start('npm', words, { cwd })
     const url = await listening(running)
     expect((await fetch(`${url}/healthz`)).status).toBe(200)
+    expect(existsSync(join(cwd, 'here', 'log.db'))).toBe(true)
     const { code, stderr } = await running.stop('SIGTERM')
     expect(stderr).toContain('Shutting down.')
     expect(code).toBe(0)
