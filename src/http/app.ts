@@ -10,6 +10,7 @@ import { deadLetterRoutes } from './routes/dead-letters.ts'
 import { groupRoutes } from './routes/groups.ts'
 import { laterRoutes } from './routes/later.ts'
 import { publishRoutes } from './routes/publish.ts'
+import { pullRoutes } from './routes/pull.ts'
 import { readRoutes } from './routes/read.ts'
 import { systemRoutes } from './routes/system.ts'
 import { topicRoutes } from './routes/topics.ts'
@@ -28,6 +29,7 @@ export function createApp(gateway: Gateway): App {
     ...publishRoutes(gateway),
     ...readRoutes(gateway),
     ...groupRoutes(gateway),
+    ...pullRoutes(gateway),
     ...deadLetterRoutes(gateway),
     ...topicRoutes,
     ...laterRoutes,

@@ -53,18 +53,21 @@ function operation(path: string, doc: RouteDoc, access: Route['access'], compone
   return {
     summary: doc.summary,
     tags: [doc.tag],
-    parameters: [...inPath, ...queryParameters(doc, components)],
+    parameters: [
+      ...inPath,
+      ...optional('query', doc.query, components),
+      ...optional('header', doc.headers, components),
+    ],
     ...(doc.body !== undefined && { requestBody: { content: contents(doc.body, 'input', components) } }),
     responses,
     ...(access === 'public' && { security: [{}] }),
   }
 }
 
-function queryParameters(doc: RouteDoc, components: Map<string, Json>): Json[] {
-  if (doc.query === undefined) return []
-  return Object.entries(doc.query.shape).map(([name, schema]) => ({
+function optional(where: 'query' | 'header', known: z.ZodObject | undefined, components: Map<string, Json>): Json[] {
+  return Object.entries(known?.shape ?? {}).map(([name, schema]) => ({
     name,
-    in: 'query',
+    in: where,
     required: false,
     schema: schemaOf(schema as z.ZodType, 'input', components),
   }))

@@ -24,6 +24,7 @@ export interface RouteDoc {
   readonly summary: string
   readonly tag: string
   readonly query?: z.ZodObject
+  /** Those that mean something here, beside what every request may have. */
   readonly headers?: z.ZodObject
   /** By media type; the first is the usual one. */
   readonly body?: Readonly<Record<string, z.ZodType>>

@@ -25,6 +25,8 @@ export function count(max: number): z.ZodType<number, string> {
 /** A yes or no in a query. */
 export const flag = z.enum(['true', 'false']).transform((text) => text === 'true')
 
+export const ifMatch = z.object({ 'If-Match': z.string() })
+
 export const itemError = z.strictObject({ code: z.enum(errorCodes), detail: z.string() }).meta({ id: 'ItemError' })
 
 export const problemSchema = z

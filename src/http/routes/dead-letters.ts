@@ -7,9 +7,9 @@ import { readJson } from '../body.ts'
 import type { Gateway } from '../gateway.ts'
 import { type Call, json, param, query, type Route, refuseQuery } from '../route.ts'
 import { cloudEvent, count } from '../schemas.ts'
-import { pullable } from './groups.ts'
+import { groupPath, pullable } from './groups.ts'
 
-const path = '/v1/topics/:topic/groups/:group/dead'
+const path = `${groupPath}/dead`
 const decoder = new TextDecoder()
 
 const deadLetterSchema = z

@@ -1,21 +1,19 @@
 import { z } from 'zod'
-import type { GroupState, Outcome, Settlement } from '../../core/broker.ts'
+import type { GroupState } from '../../core/broker.ts'
 import { requirePortableReceipt, requireSeek } from '../../core/capabilities.ts'
 import { formatDuration } from '../../core/duration.ts'
-import { invalid, toGatewayError } from '../../core/errors.ts'
+import { toGatewayError } from '../../core/errors.ts'
 import { isTime } from '../../core/event.ts'
-import { leaseRange, pageMax } from '../../core/limits.ts'
-import { structuredBytes } from '../../core/structured.ts'
+import { leaseRange } from '../../core/limits.ts'
 import { checkGroupName } from '../../core/topic-name.ts'
 import { readJson } from '../body.ts'
 import { outward, startOf } from '../cursors.ts'
 import { entityTag, requireMatch } from '../etag.ts'
 import type { Gateway, OpenTopic } from '../gateway.ts'
 import { type Call, json, param, type Route, refuseQuery, topicFor, topicOrNew } from '../route.ts'
-import { cloudEvent, duration, itemError } from '../schemas.ts'
+import { duration, ifMatch } from '../schemas.ts'
 
-const path = '/v1/topics/:topic/groups/:group'
-const decoder = new TextDecoder()
+export const groupPath = '/v1/topics/:topic/groups/:group'
 
 const groupSchema = z
   .strictObject({
@@ -29,26 +27,6 @@ const groupSchema = z
   })
   .meta({ id: 'Group' })
 
-const deliverySchema = z
-  .strictObject({
-    lease: z.string(),
-    expiresAt: z.iso.datetime(),
-    attempt: z.int(),
-    event: cloudEvent,
-    position: z.string().optional(),
-  })
-  .meta({ id: 'Delivery' })
-
-const settleResult = z
-  .strictObject({
-    lease: z.string(),
-    status: z.enum(['ok', 'failed']),
-    error: itemError.optional(),
-    renewed: z.string().optional(),
-    expiresAt: z.iso.datetime().optional(),
-  })
-  .meta({ id: 'SettleResult' })
-
 export function groupRoutes(gateway: Gateway): Route[] {
   const { limits } = gateway
   const putBody = z.strictObject({
@@ -57,24 +35,6 @@ export function groupRoutes(gateway: Gateway): Route[] {
     maxAttempts: z.int().min(1).max(1000).default(16),
   })
   const seekBody = z.strictObject({ to: z.string() })
-  const pullBody = z.strictObject({
-    max: z.int().min(1).max(pageMax).default(limits.pull),
-    wait: duration(limits.wait).optional(),
-  })
-  const settleBody = z.strictObject({
-    settlements: z
-      .array(
-        z.strictObject({
-          lease: z.string().min(1).max(1024),
-          outcome: z.enum(['ack', 'nack', 'reject', 'extend']),
-          delay: duration(limits.delay).optional(),
-          reason: z.string().max(1024).optional(),
-        }),
-      )
-      .min(1)
-      .max(limits.settle),
-  })
-
   async function put(call: Call): Promise<Response> {
     const group = groupName(call)
     const topic = await topicOrNew(call, 'consume')
@@ -124,104 +84,46 @@ export function groupRoutes(gateway: Gateway): Route[] {
     return show(call, topic, group, await topic.broker.groups.describe(topic.brokerTopic, group))
   }
 
-  async function pull(call: Call): Promise<Response> {
-    const { topic, group } = pullable(call)
-    const { max, wait } = await readJson(call, pullBody)
-    const signal = AbortSignal.any([call.request.signal, gateway.stopping])
-    const deliveries = await topic.groups.pull(topic.brokerTopic, group, max, wait ?? 0, signal)
-    if (deliveries.length > 0) gateway.metrics.pulled(topic.name, group, deliveries.length)
-    const items = deliveries.map((delivery) => {
-      const { receipt, expiresAt, attempt, position, event } = delivery
-      const head = {
-        lease: receipt,
-        expiresAt: new Date(expiresAt).toISOString(),
-        attempt,
-        ...(position && { position }),
-      }
-      return `${JSON.stringify(head).slice(0, -1)},"event":${decoder.decode(structuredBytes(event))}}`
-    })
-    return new Response(`{"deliveries":[${items.join(',')}]}`, { headers: { 'content-type': 'application/json' } })
-  }
-
-  async function settle(call: Call): Promise<Response> {
-    const { topic, group } = pullable(call)
-    const { settlements } = await readJson(call, settleBody)
-    const wanted = settlements.map((item, i): Settlement => ({ receipt: item.lease, outcome: outcomeOf(item, i) }))
-    const results = await topic.groups.settle(topic.brokerTopic, group, wanted)
-    for (const [i, result] of results.entries()) {
-      gateway.metrics.settled(topic.name, group, result.status === 'ok' ? wanted[i]!.outcome.kind : 'failed', 1)
-    }
-    const items = results.map((result, i) => {
-      const lease = wanted[i]!.receipt
-      if (result.status === 'failed') return { lease, status: 'failed', error: result.error }
-      const { renewed, expiresAt } = result
-      return {
-        lease,
-        status: 'ok',
-        ...(renewed !== undefined && { renewed }),
-        ...(expiresAt !== undefined && { expiresAt: new Date(expiresAt).toISOString() }),
-      }
-    })
-    return json({ results: items })
-  }
-
   const group200 = { 200: { 'application/json': groupSchema } }
   return [
     {
       method: 'PUT',
-      path,
+      path: groupPath,
       access: 'key',
       handle: put,
       doc: {
         summary: 'Create a durable group; an existing one is left as it is',
         tag: 'Pull',
+        headers: ifMatch,
         body: { 'application/json': putBody },
         answers: { ...group200, 201: { 'application/json': groupSchema } },
       },
     },
     {
       method: 'GET',
-      path,
+      path: groupPath,
       access: 'key',
       handle: get,
       doc: { summary: 'A group and its lag', tag: 'Pull', answers: group200 },
     },
     {
       method: 'DELETE',
-      path,
+      path: groupPath,
       access: 'key',
       handle: remove,
-      doc: { summary: 'Delete a group', tag: 'Pull', answers: { 204: null } },
+      doc: { summary: 'Delete a group', tag: 'Pull', headers: ifMatch, answers: { 204: null } },
     },
     {
       method: 'POST',
-      path: `${path}/seek`,
+      path: `${groupPath}/seek`,
       access: 'key',
       handle: seek,
-      doc: { summary: 'Move a group', tag: 'Pull', body: { 'application/json': seekBody }, answers: group200 },
-    },
-    {
-      method: 'POST',
-      path: `${path}/pull`,
-      access: 'key',
-      handle: pull,
       doc: {
-        summary: 'Take events under a lease; waits for the first',
+        summary: 'Move a group',
         tag: 'Pull',
-        body: { 'application/json': pullBody },
-        answers: { 200: { 'application/json': z.strictObject({ deliveries: z.array(deliverySchema) }) } },
-      },
-    },
-    {
-      method: 'POST',
-      path: `${path}/settle`,
-      access: 'key',
-      handle: settle,
-      doc: {
-        summary: 'Say what became of leased events',
-        tag: 'Pull',
-        body: { 'application/json': settleBody },
-        answers: { 200: { 'application/json': z.strictObject({ results: z.array(settleResult) }) } },
+        headers: ifMatch,
+        body: { 'application/json': seekBody },
+        answers: group200,
       },
     },
   ]
@@ -260,27 +162,4 @@ function show(call: Call, topic: OpenTopic, group: string, state: GroupState, st
 /** Of what a group is, not of how far it is. */
 function tagOf(gateway: Gateway, group: string, state: GroupState): string {
   return entityTag(gateway, [group, state.start, state.leaseMs, state.maxAttempts])
-}
-
-function outcomeOf(
-  item: { outcome: 'ack' | 'nack' | 'reject' | 'extend'; delay?: number | undefined; reason?: string | undefined },
-  index: number,
-): Outcome {
-  const { outcome, delay, reason } = item
-  const at = `/settlements/${index}`
-  if (reason !== undefined && outcome !== 'reject') throw invalid(`${at}/reason`, 'only a reject has a reason')
-  if (delay !== undefined && outcome !== 'nack' && outcome !== 'extend') {
-    throw invalid(`${at}/delay`, 'only a nack and an extend have a delay')
-  }
-  if (outcome === 'ack') return { kind: 'ack' }
-  if (outcome === 'reject') return { kind: 'reject', reason: reason ?? 'rejected' }
-  if (outcome === 'nack') return delay === undefined ? { kind: 'nack' } : { kind: 'nack', delayMs: delay }
-  if (delay === undefined) return { kind: 'extend' }
-  if (delay < leaseRange.min || delay > leaseRange.max) {
-    throw invalid(
-      `${at}/delay`,
-      `a lease lasts from ${formatDuration(leaseRange.min)} to ${formatDuration(leaseRange.max)}`,
-    )
-  }
-  return { kind: 'extend', durationMs: delay }
 }

@@ -89,6 +89,7 @@ export function publishRoutes(gateway: Gateway): Route[] {
         summary: 'Publish one event, a batch or a stream of lines',
         tag: 'Publish',
         query: plainForm,
+        headers: z.object({ 'Idempotency-Key': z.string() }),
         body: {
           'application/cloudevents+json': newCloudEvent,
           'application/cloudevents-batch+json': z.array(newCloudEvent).min(1).max(gateway.limits.batchEvents),

@@ -99,6 +99,7 @@ export function readRoutes(gateway: Gateway): Route[] {
         summary: 'Read the log: a page as JSON, all of it as lines, or live as server-sent events',
         tag: 'Read',
         query: readQuery,
+        headers: z.object({ 'Last-Event-ID': z.string() }),
         answers: {
           200: {
             'application/json': z.strictObject({ events: z.array(logEntry), next: z.string() }),
