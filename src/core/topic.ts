@@ -222,9 +222,7 @@ export class Publisher {
     } catch (thrown) {
       // Only a typed error says that nothing was stored; after anything else the broker may have it.
       const known = thrown instanceof GatewayError && thrown.code !== 'unknown_outcome' && thrown.code !== 'internal'
-      const error = known
-        ? thrown
-        : new GatewayError('unknown_outcome', unknownDetail, { cause: thrown })
+      const error = known ? thrown : new GatewayError('unknown_outcome', unknownDetail, { cause: thrown })
       if (!known) this.#onFault(error)
       return events.map((event) => failed(event, known ? 'failed' : 'unknown', error))
     } finally {

@@ -7,8 +7,15 @@ import { chunksOf, type MemoryBudget, refuseEncoding, type Share } from '../body
 import type { OpenTopic } from '../gateway.ts'
 import { LineSplitter } from '../lines.ts'
 import { Outlet } from '../outlet.ts'
+import { withKey } from '../publish-forms.ts'
+import { countResults, receipt } from '../receipts.ts'
 import type { Call } from '../route.ts'
-import { countResults, type PublishIntent, receipt, withKey } from './publish.ts'
+
+/** What a publish asks for beside its events. */
+export interface PublishIntent {
+  readonly delayMs: number
+  readonly atomic: boolean
+}
 
 /** Receipts that may wait for a client that sends before it reads. */
 const receiptBytes = 4 << 20

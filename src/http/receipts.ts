@@ -1,0 +1,27 @@
+import type { PublishResult } from '../core/broker.ts'
+import type { Gateway } from './gateway.ts'
+
+/** A result as JSON, by hand: this runs once an event. */
+export function receipt(result: PublishResult): string {
+  if (result.status !== 'stored') return JSON.stringify(result)
+  const position = result.position === undefined ? '' : `,"position":${JSON.stringify(result.position)}`
+  const duplicate = result.duplicate === true ? ',"duplicate":true' : ''
+  return `{"id":${JSON.stringify(result.id)},"status":"stored"${position}${duplicate}}`
+}
+
+export function countResults(gateway: Gateway, topic: string, results: readonly PublishResult[]): void {
+  let stored = 0
+  let duplicates = 0
+  let failed = 0
+  for (const result of results) {
+    if (result.status === 'failed') failed++
+    else if (result.status === 'stored' && result.duplicate === true) duplicates++
+    else if (result.status === 'stored') stored++
+  }
+  const unknown = results.length - stored - duplicates - failed
+  const { metrics } = gateway
+  if (stored > 0) metrics.published(topic, 'stored', stored)
+  if (duplicates > 0) metrics.published(topic, 'duplicate', duplicates)
+  if (failed > 0) metrics.published(topic, 'failed', failed)
+  if (unknown > 0) metrics.published(topic, 'unknown', unknown)
+}
