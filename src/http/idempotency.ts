@@ -8,8 +8,11 @@ const keyPattern = /^[\x21-\x2b\x2d-\x7e]{1,255}$/
 /** Statuses that say that nothing was stored and that asking again may help; anything else is for good. */
 const temporary = new Set([429, 500, 503, 504])
 
-/** How much longer than the publish itself a claim lasts: a handler that still runs must not be run beside. */
-const marginMs = 10_000
+/**
+ * How much longer than the publish itself a claim lasts: a handler that still runs must not be run beside, and after a
+ * crash a retry waits for no longer than it must. A publish ends at most two seconds after its deadline.
+ */
+const marginMs = 5000
 
 /**
  * Runs `publish` once for each `Idempotency-Key`: the same key and payload gets the first answer, byte for byte; a key
@@ -35,7 +38,7 @@ export async function idempotent(
     scope,
     fingerprint: fingerprint(call, body),
     ids: events.map(({ attributes }) => attributes.id),
-    leaseMs: gateway.limits.publishDeadline * 2 + marginMs,
+    leaseMs: gateway.limits.publishDeadline + marginMs,
     now: gateway.clock.now(),
   })
   if (begun.kind === 'running') {

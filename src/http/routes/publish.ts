@@ -10,7 +10,7 @@ import { announcedBytes, MemoryBudget, readBody } from '../body.ts'
 import type { Gateway, OpenTopic } from '../gateway.ts'
 import { idempotent } from '../idempotency.ts'
 import { newInstance, partialFailure, problem } from '../problem.ts'
-import { bodyLimit, formOf, parseEvents } from '../publish-forms.ts'
+import { bodyLimit, type Form, formOf, parseEvents } from '../publish-forms.ts'
 import { countResults, receipt } from '../receipts.ts'
 import { type Call, findTopic, param, parameters, type Route, validate } from '../route.ts'
 import { duration, flag, newCloudEvent, receiptLine, stored, storedItem } from '../schemas.ts'
@@ -43,15 +43,20 @@ export function publishRoutes(gateway: Gateway): Route[] {
     }
   }
 
+  function parametersFor(call: Call, known: OpenTopic | undefined, form: Form): z.output<typeof plainForm> {
+    const given = parameters(call)
+    // A capability that lacks comes before a field that is wrong; what cannot be read as it stands is refused after.
+    if (known !== undefined) {
+      gate(known, { delayMs: parseDuration(given.delay ?? '') ?? 0, atomic: given.atomic === 'true' })
+    }
+    return validate(form === 'plain' ? plainForm : anyForm, given, 'query parameter')
+  }
+
   async function publish(call: Call): Promise<Response> {
     const name = param(call, 'topic')
     const known = findTopic(call, 'publish')
     const form = formOf(call.request)
-    const given = parameters(call)
-    // A capability that lacks comes before a field that is wrong; what cannot be read as it stands is refused after.
-    if (known !== undefined)
-      gate(known, { delayMs: parseDuration(given.delay ?? '') ?? 0, atomic: given.atomic === 'true' })
-    const wanted = validate(form === 'plain' ? plainForm : anyForm, given, 'query parameter')
+    const wanted = call.request.url.includes('?') ? parametersFor(call, known, form) : {}
     const intent = { delayMs: wanted.delay ?? 0, atomic: wanted.atomic ?? false }
     if (form === 'ndjson') return publishLines(call, known, intent, wanted.key, defaultsFor(name), budget)
     const limit = bodyLimit(gateway, form)
