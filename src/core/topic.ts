@@ -2,7 +2,22 @@ import type { Broker, PublishResult } from './broker.ts'
 import type { Clock } from './clock.ts'
 import { GatewayError } from './errors.ts'
 import { type Event, eventBytes, keyOf } from './event.ts'
+import type { PullGroups } from './group.ts'
 import type { Limits } from './limits.ts'
+
+/** A topic that events can be published to and read from. */
+export interface OpenTopic {
+  readonly name: string
+  readonly brokerName: string
+  /** The broker's name of it. */
+  readonly brokerTopic: string
+  readonly broker: Broker
+  /** Grows whenever the topic is bound to another broker. */
+  readonly epoch: number
+  readonly dedupWindowMs: number
+  readonly publisher: Publisher
+  readonly groups: PullGroups
+}
 
 export interface SubmitOptions {
   readonly delayMs?: number
@@ -160,6 +175,8 @@ export class Publisher {
     while (!head.atomic && count < this.#queue.length) {
       const next = this.#queue[count]!
       if (next.atomic || next.delayMs !== head.delayMs) break
+      // What is older ends earlier: it leads the next call, instead of getting the time of this one.
+      if (next.since < head.since) break
       if (events + next.events.length > maxEvents || bytes + next.bytes > maxBytes) break
       events += next.events.length
       bytes += next.bytes

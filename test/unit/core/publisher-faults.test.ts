@@ -228,6 +228,31 @@ describe('the deadline', () => {
     expect(publisher.queuedBytes).toBe(0)
   })
 
+  test('a part of an older request does not get the time of what came later', async () => {
+    const runs: (() => void)[] = []
+    const broker = new ScriptedBroker({ maxEvents: 2, concurrency: 1 })
+    const publisher = new Publisher(broker, 'orders', defaultLimits, systemClock, {
+      defer: (run) => void runs.push(run),
+    })
+    const older = publisher.publish(keyed('a1', 'b1', 'c1'))
+    runs.shift()?.()
+    await vi.advanceTimersByTimeAsync(deadlineMs / 2)
+    publisher.publish([event('fresh')])
+    broker.calls[0]!.answer()
+    // By now the second part waits behind what came later, and both could leave together.
+    await vi.advanceTimersByTimeAsync(0)
+    runs.shift()?.()
+    expect(broker.calls[1]?.ids).toEqual(['fresh'])
+    broker.calls[1]!.answer()
+    await vi.advanceTimersByTimeAsync(0)
+    runs.shift()?.()
+    expect(broker.calls[2]?.ids).toEqual(['c1'])
+    await vi.advanceTimersByTimeAsync(deadlineMs / 2)
+    expect(broker.calls[2]?.options.signal.aborted).toBe(true)
+    broker.calls[2]!.answer()
+    expect(statuses(await older)).toEqual(['a1 stored', 'b1 stored', 'c1 stored'])
+  })
+
   test('leaves no timer behind', async () => {
     const broker = brokerThat(async (_, events) => stored(events))
     await publisherOf(broker).publish([event('1')])
