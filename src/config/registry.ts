@@ -3,19 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { PullGroups } from '../core/group.ts'
 import type { Limits } from '../core/limits.ts'
-import { Publisher, type PublisherHooks } from '../core/topic.ts'
-
-/** A topic that events can be published to and read from. */
-export interface OpenTopic {
-  readonly name: string
-  readonly brokerName: string
-  readonly brokerTopic: string
-  readonly broker: Broker
-  readonly epoch: number
-  readonly dedupWindowMs: number
-  readonly publisher: Publisher
-  readonly groups: PullGroups
-}
+import { type OpenTopic, Publisher, type PublisherHooks } from '../core/topic.ts'
 
 export type TopicPlace = Pick<OpenTopic, 'name' | 'brokerName' | 'brokerTopic' | 'broker' | 'epoch'>
 

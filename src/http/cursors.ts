@@ -1,7 +1,7 @@
 import type { Start } from '../core/broker.ts'
 import { GatewayError, invalid } from '../core/errors.ts'
 import { isTime } from '../core/event.ts'
-import type { OpenTopic } from './gateway.ts'
+import type { OpenTopic } from '../core/topic.ts'
 
 /** A cursor for clients: the broker's own, under the epoch of the binding that it belongs to. */
 export function outward(topic: OpenTopic, cursor: string): string {

@@ -1,8 +1,7 @@
 import type { Broker } from '../core/broker.ts'
 import type { Clock } from '../core/clock.ts'
-import type { PullGroups } from '../core/group.ts'
 import type { Limits } from '../core/limits.ts'
-import type { Publisher } from '../core/topic.ts'
+import type { OpenTopic } from '../core/topic.ts'
 import type { Store } from '../store/store.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -53,19 +52,6 @@ export interface TopicRegistry {
   create(topic: string): Promise<OpenTopic>
   /** Sorted by name. */
   list(): readonly OpenTopic[]
-}
-
-export interface OpenTopic {
-  readonly name: string
-  readonly brokerName: string
-  /** The broker's name of it. */
-  readonly brokerTopic: string
-  readonly broker: Broker
-  /** Grows whenever the topic is bound to another broker. */
-  readonly epoch: number
-  readonly dedupWindowMs: number
-  readonly publisher: Publisher
-  readonly groups: PullGroups
 }
 
 export interface Key {

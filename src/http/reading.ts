@@ -2,8 +2,8 @@ import type { Log, LogBatch, LogRecord, ReadOptions, Start } from '../core/broke
 import type { ByteWriter } from '../core/bytes.ts'
 import { GatewayError } from '../core/errors.ts'
 import { writeStructured } from '../core/structured.ts'
+import type { OpenTopic } from '../core/topic.ts'
 import { outward } from './cursors.ts'
-import type { OpenTopic } from './gateway.ts'
 import type { Call } from './route.ts'
 
 /** A read of a log, as a request asks for it. */

@@ -2,9 +2,10 @@ import type { Context } from 'hono'
 import type { z } from 'zod'
 import { GatewayError, invalid } from '../core/errors.ts'
 import { escapePointer } from '../core/event.ts'
+import type { OpenTopic } from '../core/topic.ts'
 import { checkTopicName } from '../core/topic-name.ts'
 import { type Access, requireScope, type Scope } from './access.ts'
-import type { Gateway, OpenTopic, PlatformEnv } from './gateway.ts'
+import type { Gateway, PlatformEnv } from './gateway.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 

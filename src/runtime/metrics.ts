@@ -1,4 +1,4 @@
-import type { OpenTopic } from '../http/gateway.ts'
+import type { OpenTopic } from '../core/topic.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { Counter, contentType, Gauge, Histogram, type Metric } from './prometheus.ts'
 
