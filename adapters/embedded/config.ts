@@ -1,23 +1,9 @@
 import { z } from 'zod'
-
-const units: Readonly<Record<string, number>> = {
-  '': 1,
-  KB: 1e3,
-  MB: 1e6,
-  GB: 1e9,
-  TB: 1e12,
-  KiB: 2 ** 10,
-  MiB: 2 ** 20,
-  GiB: 2 ** 30,
-  TiB: 2 ** 40,
-}
+import { parseSize } from '../../src/core/index.ts'
 
 const size = z
   .union([z.number(), z.string()])
-  .transform((value) => {
-    const match = /^(\d+(?:\.\d+)?) ?([KMGT]i?B|)$/.exec(String(value))
-    return match === null ? Number.NaN : Math.floor(Number(match[1]) * units[match[2]!]!)
-  })
+  .transform((value) => parseSize(String(value)) ?? Number.NaN)
   .refine((bytes) => bytes >= 1 << 20, 'must be a size such as 512MiB or 20GB, at least 1MiB')
 
 const shared = {

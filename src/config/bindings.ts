@@ -1,16 +1,4 @@
-/** Where a topic lives, as the store remembers it. The epoch grows with every change, and cursors carry it. */
-export interface Binding {
-  readonly topic: string
-  readonly broker: string
-  readonly name: string
-  readonly epoch: number
-}
-
-/** What is needed of the store. */
-export interface Bindings {
-  list(): Promise<readonly Binding[]>
-  put(binding: Binding): Promise<void>
-}
+import type { Binding } from '../core/binding.ts'
 
 export interface Bound {
   readonly name: string

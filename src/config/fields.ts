@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { formatDuration, parseDuration } from '../core/duration.ts'
+import { parseSize } from '../core/size.ts'
 import { isTopicName, topicNameMax } from '../core/topic-name.ts'
-import { parseSize } from './size.ts'
 
 interface Range {
   readonly min: number

@@ -1,3 +1,5 @@
+import type { Bindings } from '../core/binding.ts'
+
 /**
  * The gateway's own state. Every replica may open the same store; every method rejects with a `GatewayError`:
  * `unavailable` where it is locked, full or out of reach, and then nothing was changed.
@@ -12,22 +14,6 @@ export interface Store {
   health(): Promise<void>
   /** Settles what is pending, then releases everything. Calling it again is harmless. */
   close(): Promise<void>
-}
-
-/** Where a topic lives. The epoch grows with every change of broker, and cursors carry it. */
-export interface Binding {
-  readonly topic: string
-  readonly broker: string
-  /** The topic's name at the broker. */
-  readonly name: string
-  readonly epoch: number
-}
-
-export interface Bindings {
-  get(topic: string): Promise<Binding | undefined>
-  list(): Promise<readonly Binding[]>
-  /** Creates or replaces. */
-  put(binding: Binding): Promise<void>
 }
 
 export interface StoredKey {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import type { Binding } from '../store.ts'
+import type { Binding } from '../../core/binding.ts'
 import { storeError } from './errors.ts'
 import { requireStore } from './migrations.ts'
 

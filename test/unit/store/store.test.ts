@@ -63,8 +63,6 @@ describe('the store', () => {
     await opened.keys.put(plain)
     await opened.close()
     opened = await open()
-    expect(await opened.bindings.get('orders')).toEqual(binding)
-    expect(await opened.bindings.get('others')).toBeUndefined()
     expect(await opened.bindings.list()).toEqual([binding])
     expect(await opened.keys.list()).toEqual([key, plain])
     expect(await opened.keys.delete('a')).toBe(true)
