@@ -6,7 +6,6 @@ import { type Config, config } from './config.ts'
 import { cannotOpen } from './engine/open.ts'
 import { lock } from './lock.ts'
 import { FileLink } from './thread/file.ts'
-import { LocalLink } from './thread/local.ts'
 
 export { check } from './check.ts'
 export type { Config } from './config.ts'
@@ -14,6 +13,8 @@ export type { Config } from './config.ts'
 async function open({ path, sync = 'full', maxBytes: most }: Config, { clock }: { clock: Clock }): Promise<Broker> {
   const maxBytes = most ?? null
   if (path === undefined) {
+    // Loaded where it is used: with a file the engine runs in its own thread, and not here.
+    const { LocalLink } = await import('./thread/local.ts')
     const link = new LocalLink(clock, maxBytes)
     return new EmbeddedBroker(link, [], 'memory', () => {})
   }

@@ -11,10 +11,11 @@ function script(name: string): URL {
   return new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
 }
 
-/** The engine in a thread of its own over a file, and a second thread that reads it. */
+/** The engine in a thread of its own over a file, and a second thread that reads it, from the first read on. */
 export class FileLink implements Link {
   readonly #writer: Channel
-  readonly #opening: Promise<Channel>
+  readonly #path: string
+  #opening: Promise<Channel> | undefined
   #reader: Channel | undefined
   #closing: Promise<void> | undefined
   onAppended: (topics: readonly number[]) => void = () => {}
@@ -28,11 +29,7 @@ export class FileLink implements Link {
   private constructor(writer: Channel, path: string) {
     this.#writer = writer
     writer.onEvent = (event) => this.onAppended(event as readonly number[])
-    this.#opening = Channel.open(script('reader'), { path }).then(({ channel }) => {
-      this.#reader = channel
-      return channel
-    })
-    this.#opening.catch(() => {})
+    this.#path = path
   }
 
   get fault(): GatewayError | undefined {
@@ -46,8 +43,22 @@ export class FileLink implements Link {
 
   async read<K extends ReadOp>(op: K, input: ReadInput<K>): Promise<ReadOutput<K>> {
     if (this.#closing !== undefined) throw closed()
-    const reader = this.#reader ?? (await this.#opening)
+    const reader = this.#reader ?? (await this.#open())
     return (await reader.call({ op, input })) as ReadOutput<K>
+  }
+
+  #open(): Promise<Channel> {
+    this.#opening ??= Channel.open(script('reader'), { path: this.#path }).then(
+      ({ channel }) => {
+        this.#reader = channel
+        return channel
+      },
+      (thrown: unknown) => {
+        this.#opening = undefined
+        throw thrown
+      },
+    )
+    return this.#opening
   }
 
   now(): number {
@@ -61,7 +72,7 @@ export class FileLink implements Link {
 
   /** The writer goes last: the last connection to close folds the write-ahead log into the file. */
   async #close(): Promise<void> {
-    const reader = await this.#opening.catch(() => undefined)
+    const reader = await this.#opening?.catch(() => undefined)
     await reader?.close()
     await this.#writer.close()
   }
