@@ -56,6 +56,8 @@ function serve(
   const request = context.req.raw
   const done = (response: Response): Response => {
     gateway.metrics.request(route.method, route.path, response.status, gateway.clock.now() - began)
+    // Its body is dropped, and what writes it must hear of that: a live read would go on for ever.
+    if (request.method === 'HEAD') void response.body?.cancel()
     return gateway.cors.length === 0 ? response : withCors(gateway, request, response)
   }
   const failed = (thrown: unknown): Response => done(failure(gateway, route.path, thrown))
@@ -84,9 +86,12 @@ function admit(
   if (needed === 'public') return anybody
   if (needed === 'ticket') {
     const ticket = ticketOf(request)
-    if (ticket !== undefined) return redeemTicket(gateway, ticket)
+    if (ticket !== undefined) return redeemTicket(gateway, ticket).then((access) => paced(limiter, access))
   }
-  const access = authenticate(gateway, request.headers)
+  return paced(limiter, authenticate(gateway, request.headers))
+}
+
+function paced(limiter: RateLimiter, access: Access): Access {
   if (access.key !== undefined) limiter.take(access.key)
   return access
 }

@@ -48,7 +48,9 @@ export function publishRoutes(gateway: Gateway): Route[] {
     const given = parameters(call)
     // A capability that lacks comes before a field that is wrong; what cannot be read as it stands is refused after.
     if (known !== undefined) {
-      gate(known, { delayMs: parseDuration(given.delay ?? '') ?? 0, atomic: given.atomic === 'true' })
+      // What is over the gateway's own limit is refused as that, and not as the broker's.
+      const delayMs = Math.min(parseDuration(given.delay ?? '') ?? 0, gateway.limits.delay)
+      gate(known, { delayMs, atomic: given.atomic === 'true' })
     }
     return validate(form === 'plain' ? plainForm : anyForm, given, 'query parameter')
   }
