@@ -23,7 +23,11 @@ beforeAll(async () => {
     await gateway.as('all').put(`/v1/topics/${name}/groups/g`, { start: 'earliest' })
   }
 })
-afterAll(() => gateway.stop())
+afterAll(async () => {
+  const log = gateway.logged.join('\n')
+  await gateway.stop()
+  for (const name of ['publisher', 'orders', 'all']) expect(log).not.toContain(gateway.keyText(name))
+})
 
 /** Every operation on a topic, by the scope that it needs. */
 const operations: readonly [scope: 'publish' | 'consume', method: string, path: string, body?: unknown][] = [

@@ -40,6 +40,17 @@ describe('a key with a rate', () => {
     expect(await statuses('slow', 1)).toEqual([200])
   })
 
+  test('is not got around by a ticket', async () => {
+    gateway.clock.advance(60_000)
+    const topic = await gateway.topic()
+    const { ticket } = (await gateway.as('five').post('/v1/tickets', { topic })).json<{ ticket: string }>()
+    const target = `/v1/topics/${topic}/events?ticket=${encodeURIComponent(ticket)}`
+    const found: number[] = []
+    for (let i = 0; i < 12; i++) found.push((await gateway.client.get(target)).status)
+    expect(found[0]).toBe(200)
+    expect(found.at(-1)).toBe(429)
+  })
+
   test('counts every request of its own, and none of others', async () => {
     gateway.clock.advance(60_000)
     expect((await gateway.as('slow').get('/nowhere')).status).toBe(404)

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Client } from '../fixtures/client.ts'
 import { startTestGateway, type TestGateway } from '../fixtures/gateway.ts'
 import type { StreamedAnswer } from '../fixtures/streamed-answer.ts'
-import { cloudEvent, type Entry, ndjsonType } from './events.ts'
+import { cloudEvent, type Entry, ndjsonType, until } from './events.ts'
 
 let gateway: TestGateway
 let client: Client
@@ -147,10 +147,21 @@ describe('server-sent events', () => {
     }
   })
 
-  test('one that was closed by its reader takes nothing more, and the gateway goes on', async () => {
+  test('one that was closed by its reader, or that only asked for its headers, reads no more', async () => {
     const topic = await filled('a1')
-    for (let round = 0; round < 20; round++) (await live(topic)).close()
-    expect((await client.structured(topic, cloudEvent('b1'))).status).toBe(200)
+    await until(() => gateway.faults.reading === 0)
+    const answers = await Promise.all(Array.from({ length: 5 }, () => live(topic)))
+    expect(gateway.faults.reading).toBe(5)
+    for (const answer of answers) answer.close()
+    const target = `/v1/topics/${topic}/events`
+    const head = await client.request('HEAD', target, { headers: { accept: 'text/event-stream' } })
+    expect(head.headers.get('content-type')).toBe('text/event-stream')
+    await until(() => gateway.faults.reading === 0)
+  })
+
+  test('comments keep it alive: they begin with a colon, and mean nothing', async () => {
+    const answer = await live(await filled('a1'))
+    expect(await answer.frame()).toEqual({ comment: expect.any(String) })
   })
 
   test('data with line breaks is one data field', async () => {
