@@ -53,6 +53,17 @@ export class Lab {
     }
   }
 
+  /** With --calm: resolves when others leave the machine alone, or it took too long. */
+  async whenCalm(): Promise<void> {
+    const until = performance.now() + calmWithinMs
+    while (this.options.calm && performance.now() < until) {
+      const before = busySeconds()
+      await pause(1000)
+      const after = busySeconds()
+      if (before === undefined || after === undefined || after - before < foreignMax / 2) return
+    }
+  }
+
   /**
    * Short rounds on one server after the other, each cycle beginning with another one: what disturbs the machine for a
    * while disturbs all of them, and the ratios within a cycle hold where absolute figures do not.
@@ -66,7 +77,7 @@ export class Lab {
     const samples = new Map<ServerKind, Sample[]>(subjects.map(({ kind }) => [kind, []]))
     const { rounds, calm } = this.options
     for (let cycle = 0, disturbed = 0; cycle < rounds; ) {
-      if (calm) await untilCalm()
+      await this.whenCalm()
       const found = new Map<ServerKind, Sample>()
       for (let i = 0; i < subjects.length; i++) {
         const subject = subjects[(i + cycle + disturbed) % subjects.length]!
@@ -86,16 +97,6 @@ export class Lab {
       this.progress(`${label} · cycle ${cycle} of ${rounds}: ${rates.join(', ')}`)
     }
     return samples
-  }
-}
-
-async function untilCalm(): Promise<void> {
-  const until = performance.now() + calmWithinMs
-  while (performance.now() < until) {
-    const before = busySeconds()
-    await pause(1000)
-    const after = busySeconds()
-    if (before === undefined || after === undefined || after - before < foreignMax / 2) return
   }
 }
 

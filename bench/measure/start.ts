@@ -19,6 +19,7 @@ export async function start(lab: Lab): Promise<StartRow[]> {
   const found = new Map(kinds.map((kind) => [kind, [] as { answer: number; publish: number; rssMB: number }[]]))
   // One more than is counted: the first finds no file in the system's cache.
   for (let cycle = 0; cycle <= Math.max(3, lab.options.rounds); cycle++) {
+    await lab.whenCalm()
     for (const kind of kinds) {
       const { server } = await lab.start(kind)
       try {
