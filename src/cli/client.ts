@@ -85,7 +85,7 @@ async function refusal(response: Response): Promise<Refused> {
   const fields = (problem.errors ?? [])
     .filter(({ detail }) => detail !== problem.detail)
     .map(({ pointer, detail }) => `\n  ${pointer}: ${detail}`)
-  const hint = problem.code === 'unauthenticated' ? ' SLUICE_KEY holds it.' : ''
+  const hint = problem.code === 'unauthenticated' ? ' SLUICE_KEY is where the command line takes it from.' : ''
   return new Refused(`${problem.detail}${hint} (${problem.code})${fields.join('')}`, retryable)
 }
 

@@ -57,7 +57,7 @@ export async function run(words: readonly string[]): Promise<number> {
 
 async function programFor(words: readonly string[]): Promise<Command> {
   const program = settle(new Command('sluice'))
-    .description('One HTTP gate in front of any message broker.')
+    .description('One HTTP gate in front of any event broker.')
     .version(await version(words), '--version', 'show the version')
     .helpCommand(false)
     .addHelpText(

@@ -1,4 +1,5 @@
 import type { Broker, Capabilities, CapabilityName } from './broker.ts'
+import { formatDuration } from './duration.ts'
 import { UnsupportedError } from './errors.ts'
 
 /**
@@ -9,7 +10,7 @@ export function requireDelay(capabilities: Capabilities, delayMs: number): void 
   if (capabilities.publishDelayMs === 0)
     throw new UnsupportedError('publishDelayMs', 'This broker has no delayed publish.')
   if (delayMs > capabilities.publishDelayMs) {
-    const detail = `This broker delays by ${capabilities.publishDelayMs} ms at the most; ${delayMs} ms were asked.`
+    const detail = `This broker delays by ${formatDuration(capabilities.publishDelayMs)} at the most; ${formatDuration(delayMs)} was asked.`
     throw new UnsupportedError('publishDelayMs', detail)
   }
 }

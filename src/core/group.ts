@@ -1,5 +1,6 @@
 import type { Broker, Consumer, Delivery, Settlement, SettleResult } from './broker.ts'
 import { requirePortableReceipt } from './capabilities.ts'
+import { formatDuration } from './duration.ts'
 import { UnsupportedError } from './errors.ts'
 
 /** How many unsettled deliveries the pullers of one group may hold together, on this replica. */
@@ -47,7 +48,10 @@ export class PullGroups {
     if (outcome.kind === 'reject' && !reject) throw new UnsupportedError('reject', 'This broker keeps no dead letters.')
     if (outcome.kind === 'extend' && !extend) throw new UnsupportedError('extend', 'This broker cannot extend a lease.')
     if (outcome.kind === 'nack' && outcome.delayMs !== undefined && outcome.delayMs > nackDelayMs) {
-      throw new UnsupportedError('nackDelayMs', `This broker delays a redelivery by ${nackDelayMs} ms at the most.`)
+      throw new UnsupportedError(
+        'nackDelayMs',
+        `This broker delays a redelivery by ${formatDuration(nackDelayMs)} at the most.`,
+      )
     }
   }
 

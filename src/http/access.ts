@@ -30,7 +30,11 @@ export function authenticate(gateway: Gateway, headers: Headers): Access {
   const header = headers.get('authorization')
   const token = header !== null && /^bearer /i.test(header) ? header.slice(7).trim() : ''
   const key = token.startsWith('slk_') ? gateway.keys.find(gateway.sha256(token)) : undefined
-  if (key === undefined) throw new GatewayError('unauthenticated', 'A key is needed: Authorization: Bearer slk_…')
+  if (key === undefined)
+    throw new GatewayError(
+      'unauthenticated',
+      'A valid key is needed: Authorization: Bearer slk_…; this one is absent, unknown or revoked.',
+    )
   return accessOf(key)
 }
 

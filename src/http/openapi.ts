@@ -12,7 +12,10 @@ export function openApiDocument(routes: readonly Route[]): Json {
     if (doc === undefined) continue
     const name = path.replace(/:(\w+)/g, '{$1}')
     paths[name] ??= {}
-    paths[name][method.toLowerCase()] = operation(path, doc, access, components)
+    paths[name][method.toLowerCase()] = {
+      operationId: operationId(method, path),
+      ...operation(path, doc, access, components),
+    }
   }
   return {
     openapi: '3.1.0',
@@ -30,6 +33,19 @@ export function openApiDocument(routes: readonly Route[]): Json {
       schemas: Object.fromEntries([...components].sort(([a], [b]) => (a < b ? -1 : 1))),
     },
   }
+}
+
+/** `getTopicsEventsByPosition`: what generators of clients name their functions after. */
+function operationId(method: string, path: string): string {
+  const parts = path.split('/').filter((part) => part !== '' && part !== 'v1')
+  const last = parts.at(-1) ?? ''
+  const named = parts.filter((part) => !part.startsWith(':'))
+  const suffix = last.startsWith(':') ? `By${capital(last.slice(1))}` : ''
+  return `${method.toLowerCase()}${named.map(capital).join('')}${suffix}`
+}
+
+function capital(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1).replace(/\W/g, '')
 }
 
 function operation(path: string, doc: RouteDoc, access: Route['access'], components: Map<string, Json>): Json {

@@ -79,7 +79,10 @@ export function validate<T extends z.ZodType>(schema: T, value: unknown, what = 
   if (parsed.success) return parsed.data
   const errors = parsed.error.issues.flatMap((issue) => {
     const path = issue.path.map((part) => `/${escapePointer(String(part))}`).join('')
-    if (issue.code !== 'unrecognized_keys') return [{ pointer: path, detail: issue.message }]
+    if (issue.code !== 'unrecognized_keys') {
+      const absent = issue.code === 'invalid_type' && issue.message.endsWith('received undefined')
+      return [{ pointer: path, detail: absent ? 'is required' : issue.message }]
+    }
     return issue.keys.map((key) => ({ pointer: `${path}/${escapePointer(key)}`, detail: `there is no such ${what}` }))
   })
   const detail = errors.map((error) => `${error.pointer === '' ? 'body' : error.pointer}: ${error.detail}`).join('; ')
