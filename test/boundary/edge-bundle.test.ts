@@ -75,10 +75,11 @@ describe('where there are only web globals', () => {
     await new Script('edge.createEdgeApp().then((app) => { globalThis.app = app })').runInContext(context)
   })
 
-  type Init = { method?: string; headers?: Record<string, string>; body?: string }
+  type Init = { method?: string; headers?: Record<string, string>; body?: string | ReadableStream<Uint8Array> }
   function request(path: string, { headers = {}, ...init }: Init = {}): Promise<Response> {
     const send = new Script(`(url, { headers, ...init }) => app.fetch(new Request(url, {
       ...init,
+      duplex: 'half',
       headers: { authorization: 'Bearer ' + edge.keyText, ...headers },
     }))`).runInContext(context) as (url: string, init: Init) => Promise<Response>
     return send(`https://edge.test${path}`, { headers, ...init })
@@ -132,6 +133,20 @@ describe('where there are only web globals', () => {
       headers: { accept: 'text/event-stream', authorization: '' },
     })
     expect(await live.text()).toContain('data: {"position":"0"')
+  })
+
+  test('a body without end is refused, and not taken any further', async () => {
+    let taken = 0
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        taken += 1 << 16
+        if (taken > 64 << 20) controller.close()
+        else controller.enqueue(new Uint8Array(1 << 16).fill(0x78))
+      },
+    })
+    const headers = { 'content-type': 'text/plain' }
+    expect((await request('/v1/topics/orders/events', { method: 'POST', headers, body })).status).toBe(413)
+    expect(taken).toBeLessThan(4 << 20)
   })
 
   test('what is wrong is a problem, counted headers among it', async () => {

@@ -9,7 +9,7 @@ let gateway: TestGateway
 let topic: string
 beforeAll(async () => {
   gateway = await startTestGateway({
-    limits: { idle: '400ms', event: '64KiB', batchBytes: '256KiB', inFlightBytes: '4MiB' },
+    limits: { idle: '800ms', event: '64KiB', batchBytes: '256KiB', inFlightBytes: '4MiB' },
   })
   topic = await gateway.topic()
 })
@@ -103,7 +103,7 @@ describe('a body that stalls', () => {
     connection.write(head('content-length: 12\r\nconnection: close\r\n'))
     for (let i = 0; i < 12; i++) {
       connection.write('x')
-      await new Promise((resolve) => setTimeout(resolve, 80))
+      await new Promise((resolve) => setTimeout(resolve, 100))
     }
     expect((await connection.answer('POST', '/')).status).toBe(200)
     connection.close()

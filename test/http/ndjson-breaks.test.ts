@@ -7,7 +7,7 @@ import { cloudEvent, gate, idsOf, ndjsonType, until } from './events.ts'
 let gateway: TestGateway
 let topic: string
 beforeEach(async () => {
-  gateway = await startTestGateway({ limits: { idle: '300ms' } })
+  gateway = await startTestGateway({ limits: { idle: '800ms' } })
   topic = await gateway.topic()
 })
 afterEach(() => gateway.stop())
@@ -45,7 +45,7 @@ describe('without a summary', () => {
     body.write(line('a'))
     await until(() => gateway.faults.published.length > 1)
     // Longer than a body may stall.
-    await new Promise((resolve) => setTimeout(resolve, 600))
+    await new Promise((resolve) => setTimeout(resolve, 1700))
     held.open()
     expect(await answer.json()).toMatchObject({ id: 'a', status: 'stored' })
     expect(await answer.rest().catch(() => 'cut off')).not.toContain('summary')
@@ -73,7 +73,7 @@ test('a body that flows is never cut, however long it takes', async () => {
   for (const [i, id] of ids.entries()) {
     if (i > 0) body.write(line(id))
     expect(await answer.json()).toMatchObject({ id, status: 'stored' })
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await new Promise((resolve) => setTimeout(resolve, 100))
   }
   body.end()
   expect(await answer.json()).toEqual({ summary: { stored: ids.length, failed: 0, unknown: 0 } })

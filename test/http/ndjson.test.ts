@@ -9,7 +9,7 @@ import { cloudEvent, entriesOf, gate, idsOf, ndjsonType, type Receipt, until } f
 let gateway: TestGateway
 let client: Client
 beforeAll(async () => {
-  gateway = await startTestGateway({ limits: { line: '1KiB', event: '1KiB', publishDeadline: '200ms' } })
+  gateway = await startTestGateway({ limits: { line: '1KiB', event: '1KiB' } })
   client = gateway.client
 })
 afterEach(() => gateway.faults.clear())
@@ -202,6 +202,21 @@ describe('as each is acknowledged', () => {
     expect(await answer.json()).toMatchObject({ id: 'b', status: 'stored' })
     body.end()
     await answer.rest()
+  })
+
+  test('after an event of a key failed, later ones of that key are not sent, however much later they come', async () => {
+    const topic = await gateway.topic()
+    gateway.faults.items.set('a1', { status: 'failed', code: 'unavailable' })
+    const { body, answer: begun } = begin(topic, line('a1', { partitionkey: 'a' }))
+    const answer = await begun
+    expect(await answer.json()).toMatchObject({ id: 'a1', status: 'failed' })
+    gateway.faults.clear()
+    body.write(line('a2', { partitionkey: 'a' }) + line('b1', { partitionkey: 'b' }))
+    expect(await answer.json()).toMatchObject({ id: 'a2', status: 'failed', error: { code: 'unavailable' } })
+    expect(await answer.json()).toMatchObject({ id: 'b1', status: 'stored' })
+    expect(gateway.faults.published).toEqual([['b1']])
+    body.end()
+    expect(await answer.json()).toEqual({ summary: { stored: 1, failed: 2, unknown: 0 } })
   })
 
   test('a client that goes away has published what it had sent', async () => {

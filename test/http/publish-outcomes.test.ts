@@ -7,7 +7,7 @@ import { cloudEvent, gate, idsOf, type Receipt, until } from './events.ts'
 let gateway: TestGateway
 let client: Client
 beforeAll(async () => {
-  gateway = await startTestGateway({ limits: { publishDeadline: '200ms' } })
+  gateway = await startTestGateway()
   client = gateway.client
 })
 afterEach(() => gateway.faults.clear())
@@ -55,11 +55,13 @@ describe('a single event that is not stored', () => {
   })
 
   test('a broker that does not answer in time is an unknown outcome', async () => {
-    const topic = await gateway.topic()
+    const hasty = await startTestGateway({ limits: { publishDeadline: '200ms' } })
+    const topic = await hasty.topic()
     const held = gate()
-    gateway.faults.hold = held.closed
-    const answer = await client.structured(topic, cloudEvent('late'))
+    hasty.faults.hold = held.closed
+    const answer = await hasty.client.structured(topic, cloudEvent('late'))
     held.open()
+    await hasty.stop()
     expect(answer.problem).toMatchObject({ code: 'unknown_outcome', results: [{ id: 'late', status: 'unknown' }] })
   })
 

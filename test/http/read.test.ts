@@ -84,7 +84,8 @@ describe.each([
     const old = { time: '1999-01-01T00:00:00Z' }
     const stamps: string[] = []
     for (const id of ['a', 'b', 'c']) {
-      stamps.push(new Date(gateway.clock.now()).toISOString())
+      stamps.push(new Date().toISOString())
+      await new Promise((resolve) => setTimeout(resolve, 20))
       await client.structured(topic, cloudEvent(id, old))
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
@@ -119,6 +120,7 @@ describe.each([
       let from = 'earliest'
       for (let page = 0; page < 5; page++) {
         const answer = await read(topic, `?from=${from}&limit=1&${filter}`)
+        expect(ids(answer).length).toBeLessThanOrEqual(1)
         found.push(...ids(answer))
         from = next(answer)
       }
