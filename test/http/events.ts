@@ -31,11 +31,27 @@ export const structuredType = 'application/cloudevents+json'
 export const batchType = 'application/cloudevents-batch+json'
 export const ndjsonType = 'application/x-ndjson'
 
-/** Everything that a topic holds. */
+/** Everything that a topic holds: lines have no pages. */
 export async function entriesOf(client: Client, topic: string, query = ''): Promise<Entry[]> {
-  const answer = await client.get(`/v1/topics/${topic}/events?from=earliest&limit=1000${query}`)
-  if (answer.status !== 200) throw new Error(answer.text)
-  return answer.json<{ events: Entry[] }>().events
+  const answer = await client.get(`/v1/topics/${topic}/events?from=earliest${query}`, { accept: ndjsonType })
+  const lines = answer.status === 200 ? answer.lines<Entry & { next?: string }>() : []
+  if (lines.pop()?.next === undefined) throw new Error(answer.text)
+  return lines
+}
+
+export interface Page {
+  readonly events: readonly Entry[]
+  readonly next: string
+}
+
+/** The pages of JSON from `from` on, until one is empty. */
+export async function pagesOf(client: Client, topic: string, from = 'earliest'): Promise<Page[]> {
+  const pages: Page[] = []
+  for (let at = from; pages.at(-1)?.events.length !== 0; at = pages.at(-1)!.next) {
+    const answer = await client.get(`/v1/topics/${topic}/events?limit=1000&from=${encodeURIComponent(at)}`)
+    pages.push(answer.json<Page>())
+  }
+  return pages
 }
 
 export async function idsOf(client: Client, topic: string, query = ''): Promise<string[]> {
