@@ -198,6 +198,14 @@ describe('the key', () => {
     expect(new Set(texts).size).toBe(3)
   })
 
+  test('is the same however the topic is written in the address', async () => {
+    const topic = await gateway.topic({ dedupWindowMs: 0 })
+    const key = newKey()
+    const written = topic.replace('t', '%74')
+    expect((await publish(written, key)).text).toBe((await publish(topic, key)).text)
+    expect((await idsOf(client, topic)).length).toBe(1)
+  })
+
   test.each(['', ' ', 'a,b', 'a, b', 'a b', 'é', 'x'.repeat(256)])('%j is none', async (key) => {
     const topic = await gateway.topic()
     expect((await publish(topic, key)).problem).toMatchObject({

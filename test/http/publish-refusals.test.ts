@@ -158,6 +158,9 @@ describe('the query', () => {
     ['?atomic=', '/atomic'],
     ['?key=a&key=b', '/key'],
     ['?delay=1s&delay=1s', '/delay'],
+    ['?key=%ff', '/key'],
+    ['?type=a%C3%28', '/type'],
+    ['?subject=%ED%A0%80', '/subject'],
   ])('%s is wrong', async (query, pointer) => {
     expectPointers(await client.publish(topic, 'x', 'text/plain', { query }), [pointer])
   })
