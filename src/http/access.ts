@@ -30,12 +30,14 @@ export function authenticate(gateway: Gateway, headers: Headers): Access {
   const header = headers.get('authorization')
   const token = header !== null && /^bearer /i.test(header) ? header.slice(7).trim() : ''
   const key = token.startsWith('slk_') ? gateway.keys.find(gateway.sha256(token)) : undefined
-  if (key === undefined)
-    throw new GatewayError(
-      'unauthenticated',
-      'A valid key is needed: Authorization: Bearer slk_…; this one is absent, unknown or revoked.',
-    )
+  if (key === undefined) throw unauthenticated()
   return accessOf(key)
+}
+
+/** The same for a key that is absent, unknown or revoked: nobody learns which. */
+export function unauthenticated(): GatewayError {
+  const detail = 'A valid key is needed: Authorization: Bearer slk_…; this one is absent, unknown or revoked.'
+  return new GatewayError('unauthenticated', detail)
 }
 
 function refuseForeignSites(headers: Headers): void {

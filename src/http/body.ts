@@ -2,12 +2,13 @@ import type { z } from 'zod'
 import { GatewayError } from '../core/errors.ts'
 import { scanValue } from '../core/scan.ts'
 import { notJson } from '../core/structured.ts'
+import type { Gateway } from './gateway.ts'
 import { type Call, refuseQuery, validate } from './route.ts'
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** What the bodies of all requests together may hold. Only what has come counts: announcing much costs a client nothing. */
-export class MemoryBudget {
+class MemoryBudget {
   readonly #max: number
   #used = 0
 
@@ -32,6 +33,18 @@ export class MemoryBudget {
   check(bytes: number): void {
     if (this.#used > 0 && this.#used + bytes > this.#max) throw full()
   }
+}
+
+const budgets = new WeakMap<Gateway, MemoryBudget>()
+
+/** The one budget that all bodies of a gateway share. */
+export function budgetOf(gateway: Gateway): MemoryBudget {
+  let budget = budgets.get(gateway)
+  if (budget === undefined) {
+    budget = new MemoryBudget(gateway.limits.inFlightBytes)
+    budgets.set(gateway, budget)
+  }
+  return budget
 }
 
 export interface Share {
@@ -138,7 +151,8 @@ export function tooLarge(limit: number): GatewayError {
 export async function readJson<T extends z.ZodType>(call: Call, schema: T): Promise<z.output<T>> {
   refuseQuery(call)
   const type = call.request.headers.get('content-type')
-  const bytes = await readBody(call, 1 << 20)
+  const share = budgetOf(call.gateway).share()
+  const bytes = await readBody(call, 1 << 20, share.hold).finally(() => share.hold(0))
   if (bytes.length > 0 && type !== null && !/^application\/json\s*(;|$)/i.test(type)) {
     throw new GatewayError('unsupported_media_type', 'This takes application/json.')
   }

@@ -59,6 +59,8 @@ export interface Key {
   readonly name: string
   readonly scopes: readonly string[]
   readonly ratePerSecond?: number
+  /** Aborts when the key is removed or changed: what it opened ends then. */
+  readonly revoked: AbortSignal
 }
 
 export interface KeyRing {

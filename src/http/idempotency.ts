@@ -21,6 +21,7 @@ const marginMs = 5000
  */
 export async function idempotent(
   call: Call,
+  topic: string,
   body: Uint8Array,
   events: readonly Event[],
   publish: (events: readonly Event[]) => Promise<Response>,
@@ -33,7 +34,7 @@ export async function idempotent(
       'An Idempotency-Key is given once: 1 to 255 visible ASCII characters without commas.',
     )
   }
-  const scope = gateway.sha256(JSON.stringify([access.key?.id ?? '', new URL(request.url).pathname, key]))
+  const scope = gateway.sha256(JSON.stringify([access.key?.id ?? '', 'publish', topic, key]))
   const begun = await gateway.store.idempotency.begin({
     scope,
     fingerprint: fingerprint(call, body),

@@ -4,7 +4,7 @@ import { GatewayError } from '../core/errors.ts'
 import { writeStructured } from '../core/structured.ts'
 import type { OpenTopic } from '../core/topic.ts'
 import { outward } from './cursors.ts'
-import type { Call } from './route.ts'
+import { type Call, ending } from './route.ts'
 
 /** A read of a log, as a request asks for it. */
 export interface Reading {
@@ -18,6 +18,9 @@ export interface Reading {
   readonly key: string | undefined
   readonly type: string | undefined
 }
+
+/** How many bytes a page may have, and it is one event at least: whoever wants more in one answer asks for lines. */
+export const pageBytes = 2 << 20
 
 /** How many events a page looks at before it answers with what it found. */
 const pageScan = 20_000
@@ -64,8 +67,7 @@ export async function collect(
   bytes: number,
   take: (record: LogRecord) => number,
 ): Promise<string> {
-  const { request, gateway } = call
-  const signal = AbortSignal.any([request.signal, gateway.stopping])
+  const signal = ending(call)
   const state = { taken: 0, looked: 0, next: '', full: false }
   for await (const batch of batches(reading, reading.from, { signal })) {
     consume(reading, batch, state, limit, bytes, take)
@@ -83,13 +85,16 @@ export async function collect(
       if (state.taken > 0) break
     }
   }
-  if (state.next === '') throw stopped()
+  if (state.next === '' || call.access.key?.revoked.aborted === true) throw stopped()
   return outward(reading.topic, state.next)
 }
 
 /** A read that was ended before it began has no place to go on from. */
 export function stopped(): GatewayError {
-  return new GatewayError('unavailable', 'The read was broken off: the gateway is shutting down.')
+  return new GatewayError(
+    'unavailable',
+    'The read was broken off: the gateway is shutting down, or the key was revoked.',
+  )
 }
 
 interface Collected {

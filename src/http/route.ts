@@ -51,17 +51,38 @@ export function query<T extends z.ZodObject>(call: Call, schema: T): z.output<T>
   return validate(schema, parameters(call), 'query parameter')
 }
 
-/** The query as it came, each parameter at most once. */
+/** Aborts when an answer is of no use any more: the client left, the gateway stops, or the key was revoked. */
+export function ending(call: Call, ...more: AbortSignal[]): AbortSignal {
+  const revoked = call.access.key?.revoked
+  const signals = [call.request.signal, call.gateway.stopping, ...more]
+  return AbortSignal.any(revoked === undefined ? signals : [...signals, revoked])
+}
+
+/** The query as it came, each parameter at most once. Throws where it is not UTF-8 after percent-decoding. */
 export function parameters(call: Call): Readonly<Record<string, string>> {
   // Without a prototype: `__proto__` is a name like any other.
   const given: Record<string, string> = Object.create(null)
   const at = call.request.url.indexOf('?')
   if (at < 0) return given
+  refuseInvalidUtf8(call.request.url.slice(at + 1))
   for (const [name, value] of new URLSearchParams(call.request.url.slice(at + 1))) {
     if (name in given) throw invalid(`/${escapePointer(name)}`, 'The query parameter is given twice.')
     given[name] = value
   }
   return given
+}
+
+/** URLSearchParams would put replacement characters there, and make one key of two. */
+function refuseInvalidUtf8(text: string): void {
+  if (!text.includes('%')) return
+  for (const pair of text.split('&')) {
+    try {
+      decodeURIComponent(pair.replace(/%(?![0-9A-Fa-f]{2})/g, '%25'))
+    } catch {
+      const name = pair.split('=', 1)[0] ?? ''
+      throw invalid(`/${escapePointer(name)}`, 'The query is not valid UTF-8 after percent-decoding.')
+    }
+  }
 }
 
 /** For an operation that takes no query: whatever is in it is refused by name. */

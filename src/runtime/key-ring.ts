@@ -12,6 +12,7 @@ const trustMs = 3500
 interface Entry {
   readonly hash: string
   readonly key: Key
+  readonly revoke: () => void
 }
 
 export interface KeySources {
@@ -111,12 +112,15 @@ export class NodeKeyRing implements KeyRing {
 
   /** A key that did not change stays the same object, for what is remembered about it. */
   #index(): void {
+    const before = [...this.#byHash.values()]
     const entries = [...this.#configured, ...this.#stored].map((fresh) => {
       const known = this.#byHash.get(fresh.hash)
       return known !== undefined && JSON.stringify(known) === JSON.stringify(fresh) ? known : fresh
     })
     this.#byHash = new Map(entries.map((one) => [one.hash, one]))
     this.#byId = new Map(entries.map((one) => [one.key.id, one]))
+    const still = new Set(entries)
+    for (const one of before) if (!still.has(one)) one.revoke()
     if (entries.length > 0) this.#everUsed = true
   }
 }
@@ -128,6 +132,7 @@ function configuredEntry({ hash, name, scopes, ratePerSecond }: ConfiguredKey): 
 }
 
 function entry(hash: string, id: string, name: string, scopes: readonly string[], rate: number | undefined): Entry {
-  const key = { id, name, scopes, ...(rate !== undefined && { ratePerSecond: rate }) }
-  return { hash: hash.slice('sha256:'.length), key }
+  const gone = new AbortController()
+  const key = { id, name, scopes, ...(rate !== undefined && { ratePerSecond: rate }), revoked: gone.signal }
+  return { hash: hash.slice('sha256:'.length), key, revoke: () => gone.abort() }
 }

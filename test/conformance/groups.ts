@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { GroupOptions, Start } from '../../src/core/broker.ts'
 import { requireSeek, unmet } from '../../src/core/capabilities.ts'
+import type { Event } from '../../src/core/event.ts'
 import { assertQuiet, drain, share, take } from './consuming.ts'
 import type { Context } from './context.ts'
 import { assertSameIds, event, events, idOf, ids } from './events.ts'
@@ -61,7 +62,24 @@ const isolated: Scenario = {
       const delivered = await drain(context, await context.consumer(topic, groups[i]!), ['same', `own-${i}`])
       for (const delivery of delivered) assert.equal(delivery.event.attributes.subject, topic)
     }
+    if (context.capabilities.replay) for (const topic of topics) await followsOnly(context, topic)
   },
+}
+
+/** A live read goes on from its topic's history to what comes next there, and to nothing that other topics hold. */
+async function followsOnly(context: Context, topic: string): Promise<void> {
+  const gone = new AbortController()
+  const late = setTimeout(() => gone.abort(), context.deadlineMs)
+  const seen: Event[] = []
+  for await (const { records } of context.broker.log!.read(topic, 'earliest', { follow: true, signal: gone.signal })) {
+    if (seen.length < 2 && seen.length + records.length >= 2)
+      await context.publish(topic, [event('next', { subject: topic })])
+    seen.push(...records.map((record) => record.event))
+    if (seen.some(({ attributes }) => attributes.id === 'next')) break
+  }
+  clearTimeout(late)
+  assert.equal(seen.length, 3, `a live read of ${topic} saw its three events`)
+  for (const { attributes } of seen) assert.equal(attributes.subject, topic)
 }
 
 const twentyTopics: Scenario = {

@@ -8,6 +8,7 @@ import { createKey, type NewKey } from '../../src/runtime/key-text.ts'
 import { type RunningGateway, startGateway } from '../../src/runtime/node.ts'
 import { openSqliteStore } from '../../src/store/sql/open.ts'
 import type { Store } from '../../src/store/store.ts'
+import { BodyStream } from '../fixtures/body-stream.ts'
 import { Client } from '../fixtures/client.ts'
 import { cloudEvent, until } from './events.ts'
 
@@ -72,6 +73,39 @@ describe('a running gateway', () => {
     expect((await new Client(gateway.url).get(target)).status).toBe(401)
     expect(await status(configured.comes)).toBe(200)
     expect(await status(configured.stays)).toBe(200)
+  })
+
+  test('what a key has opened ends with it: a live read, a pull that waits, a stream that is being sent', async () => {
+    const opened = createKey()
+    const { id, hash, text } = opened
+    await store.keys.put({ id, name: 'opened', hash, scopes: ['publish', 'consume'], createdAt: Date.now() })
+    await until(async () => (await status(opened)) === 200)
+    const headers = { authorization: `Bearer ${text}` }
+    const events = `${gateway.url}/v1/topics/orders/events`
+    const live = await fetch(events, { headers: { ...headers, accept: 'text/event-stream' } })
+    const group = `${gateway.url}/v1/topics/orders/groups/opened`
+    await fetch(group, { method: 'PUT', headers })
+    const body = JSON.stringify({ wait: '30s' })
+    const pull = fetch(`${group}/pull`, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body,
+    })
+    // The client sends nothing, not even its headers, before it has something to send.
+    const sent = new BodyStream()
+    sent.write('{"half a line": ')
+    const stream = fetch(events, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/x-ndjson' },
+      body: sent.readable,
+      duplex: 'half',
+    } as RequestInit).then((answer) => answer.text())
+    const began = Date.now()
+    await store.keys.delete(id)
+    expect(await live.text()).not.toContain('data:')
+    expect((await pull).status).toBe(401)
+    expect(await stream).not.toContain('summary')
+    expect(Date.now() - began).toBeLessThan(withinMs)
   })
 
   test('a key that comes into the store lives, and one that leaves it is dead within five seconds', async () => {

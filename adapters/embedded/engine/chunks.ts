@@ -118,19 +118,21 @@ export class Chunks {
   range({ topic, from, to, until, lanes, maxBytes }: RangeRequest): Range {
     const base = topic * topicSpan
     const start = this.#floor.get(base + from, base)?.[0] ?? base + from
+    // Whoever follows asks for no end; the next topic's chunks begin where this one's numbers end.
+    const end = base + Math.min(to, topicSpan)
     const chunks: Chunk[] = []
     let first: number | null = null
     let next = from
     let bytes = 0
     let walked = 0
-    for (const [id, at, count, crc, hashes, body] of this.#range.iterate(start, base + to, lanes)) {
+    for (const [id, at, count, crc, hashes, body] of this.#range.iterate(start, end, lanes)) {
       if (at > until) return { chunks, first, next, done: true }
       if (bytes >= maxBytes) return { chunks, first, next, done: false }
       walked++
-      const end = id - base + count
-      if (end <= from) continue
+      const after = id - base + count
+      if (after <= from) continue
       first ??= Math.max(id - base, from)
-      next = Math.min(end, to)
+      next = Math.min(after, to)
       if (body === null) continue
       bytes += body.length
       chunks.push(verified([id, at, count, crc, hashes, body], base))

@@ -10,7 +10,7 @@ import type { Topic, Topics } from './topics.ts'
 export const maxUnfinished = 100_000
 /** How many fresh events one pull looks at: of those whose key is held back there may be any number. */
 const maxLook = 2000
-const maxBytes = 8 << 20
+const maxBytes = 2 << 20
 
 /** What is handed out by one pull. */
 class Hand {

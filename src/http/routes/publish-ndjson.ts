@@ -3,12 +3,12 @@ import { GatewayError, type ItemError, invalid, toGatewayError, UnsupportedError
 import type { Event } from '../../core/event.ts'
 import { type Defaults, parseStructured } from '../../core/structured.ts'
 import { BrokenKeys, type OpenTopic } from '../../core/topic.ts'
-import { chunksOf, type MemoryBudget, refuseEncoding, type Share } from '../body.ts'
+import { budgetOf, chunksOf, refuseEncoding, type Share } from '../body.ts'
 import { LineSplitter } from '../lines.ts'
 import { Outlet } from '../outlet.ts'
 import { withKey } from '../publish-forms.ts'
 import { countResults, receipt } from '../receipts.ts'
-import type { Call } from '../route.ts'
+import { type Call, ending } from '../route.ts'
 
 /** What a publish asks for beside its events. */
 export interface PublishIntent {
@@ -29,7 +29,6 @@ export async function publishLines(
   intent: PublishIntent,
   key: string | undefined,
   defaults: Defaults,
-  budget: MemoryBudget,
 ): Promise<Response> {
   if (intent.atomic) throw new UnsupportedError('atomicPublishMax', 'A stream of lines cannot be stored all or none.')
   if (call.request.headers.has('idempotency-key')) {
@@ -38,7 +37,7 @@ export async function publishLines(
   refuseEncoding(call.request)
   const topic = known ?? (await call.gateway.topics.create(call.context.req.param('topic') ?? ''))
   const out = new Outlet(receiptBytes)
-  const share = budget.share()
+  const share = budgetOf(call.gateway).share()
   const stream = new LineStream(call, topic, intent, key, defaults, out)
   stream.run(share).finally(() => share.hold(0))
   return new Response(out.readable, { headers: { 'content-type': 'application/x-ndjson' } })
@@ -83,7 +82,7 @@ class LineStream {
     let whole = false
     try {
       if (request.body !== null) {
-        for await (const chunk of chunksOf(request.body, gateway.limits.idle, gateway.stopping)) {
+        for await (const chunk of chunksOf(request.body, gateway.limits.idle, ending(this.#call))) {
           share.hold(storingBytes + splitter.carried + chunk.length)
           const lines = this.#parse(splitter.push(chunk))
           await storing

@@ -7,7 +7,7 @@ import { GatewayError } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import type { Defaults } from '../../core/structured.ts'
 import type { OpenTopic } from '../../core/topic.ts'
-import { announcedBytes, MemoryBudget, readBody } from '../body.ts'
+import { announcedBytes, budgetOf, readBody } from '../body.ts'
 import type { Gateway } from '../gateway.ts'
 import { idempotent } from '../idempotency.ts'
 import { newInstance, partialFailure, problem } from '../problem.ts'
@@ -20,7 +20,7 @@ import { type PublishIntent, publishLines } from './publish-ndjson.ts'
 export function publishRoutes(gateway: Gateway): Route[] {
   const ids = new Ids(gateway.clock)
   const timestamps = new Timestamps()
-  const budget = new MemoryBudget(gateway.limits.inFlightBytes)
+  const budget = budgetOf(gateway)
   const options = {
     delay: duration(gateway.limits.delay).optional(),
     atomic: flag.optional(),
@@ -61,7 +61,7 @@ export function publishRoutes(gateway: Gateway): Route[] {
     const form = formOf(call.request)
     const wanted = call.request.url.includes('?') ? parametersFor(call, known, form) : {}
     const intent = { delayMs: wanted.delay ?? 0, atomic: wanted.atomic ?? false }
-    if (form === 'ndjson') return publishLines(call, known, intent, wanted.key, defaultsFor(name), budget)
+    if (form === 'ndjson') return publishLines(call, known, intent, wanted.key, defaultsFor(name))
     const limit = bodyLimit(gateway, form)
     budget.check(Math.min(announcedBytes(call.request), limit))
     const share = budget.share()
@@ -73,7 +73,7 @@ export function publishRoutes(gateway: Gateway): Route[] {
       if (intent.atomic) requireAtomic(topic.broker.capabilities, events.length)
       for (let i = 0; i < events.length; i++) topic.publisher.checkSize(events[i]!, form === 'batch' ? `/${i}` : '')
       if (!call.request.headers.has('idempotency-key')) return await send(call, topic, events, intent, form === 'batch')
-      return await idempotent(call, body, events, (final) => send(call, topic, final, intent, form === 'batch'))
+      return await idempotent(call, name, body, events, (final) => send(call, topic, final, intent, form === 'batch'))
     } finally {
       share.hold(0)
     }

@@ -4,9 +4,10 @@ import { formatDuration } from '../../core/duration.ts'
 import { invalid } from '../../core/errors.ts'
 import { leaseRange, pageMax } from '../../core/limits.ts'
 import { structuredBytes } from '../../core/structured.ts'
+import { unauthenticated } from '../access.ts'
 import { readJson } from '../body.ts'
 import type { Gateway } from '../gateway.ts'
-import { type Call, json, type Route } from '../route.ts'
+import { type Call, ending, json, type Route } from '../route.ts'
 import { cloudEvent, duration, itemError } from '../schemas.ts'
 import { groupPath, pullable } from './groups.ts'
 
@@ -55,8 +56,8 @@ export function pullRoutes(gateway: Gateway): Route[] {
   async function pull(call: Call): Promise<Response> {
     const { topic, group } = pullable(call)
     const { max, wait } = await readJson(call, pullBody)
-    const signal = AbortSignal.any([call.request.signal, gateway.stopping])
-    const deliveries = await topic.groups.pull(topic.brokerTopic, group, max, wait ?? 0, signal)
+    const deliveries = await topic.groups.pull(topic.brokerTopic, group, max, wait ?? 0, ending(call))
+    if (deliveries.length === 0 && call.access.key?.revoked.aborted === true) throw unauthenticated()
     if (deliveries.length > 0) gateway.metrics.pulled(topic.name, group, deliveries.length)
     const items = deliveries.map((delivery) => {
       const { receipt, expiresAt, attempt, position, event } = delivery

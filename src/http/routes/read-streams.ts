@@ -3,7 +3,7 @@ import { ByteWriter } from '../../core/bytes.ts'
 import { outward } from '../cursors.ts'
 import { Outlet } from '../outlet.ts'
 import { batches, collect, type Reading, stopped, wants, writeEntry } from '../reading.ts'
-import type { Call } from '../route.ts'
+import { type Call, ending } from '../route.ts'
 
 /** What may wait for a reader before reading the log pauses. */
 const bufferBytes = 1 << 20
@@ -41,7 +41,7 @@ export async function streamLines(call: Call, reading: Reading): Promise<Respons
 }
 
 async function* linesOf(call: Call, reading: Reading): AsyncGenerator<Uint8Array, void, void> {
-  const signal = AbortSignal.any([call.request.signal, call.gateway.stopping])
+  const signal = ending(call)
   const out = new ByteWriter(256 << 10)
   const left = { events: reading.limit ?? Number.POSITIVE_INFINITY }
   let next = ''
@@ -98,7 +98,7 @@ function writeBatch(
 /** The log as server-sent events (WHATWG HTML, "Server-sent events"), live unless an end was asked for. */
 export async function streamServerSentEvents(call: Call, reading: Reading): Promise<Response> {
   const out = new Outlet(bufferBytes)
-  const signal = AbortSignal.any([call.request.signal, call.gateway.stopping, out.gone])
+  const signal = ending(call, out.gone)
   const follow = reading.to === undefined
   const source = batches(reading, reading.from, { follow, signal })[Symbol.asyncIterator]()
   // The first batch is there before the answer: it fixes the place, so that nothing published after is missed.

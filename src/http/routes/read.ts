@@ -9,7 +9,7 @@ import { requireScope } from '../access.ts'
 import { readJson } from '../body.ts'
 import { startOf } from '../cursors.ts'
 import type { Gateway } from '../gateway.ts'
-import { collect, type Reading, writeEntry } from '../reading.ts'
+import { collect, pageBytes, type Reading, writeEntry } from '../reading.ts'
 import { type Call, json, noTopic, param, query, type Route, refuseQuery, topicFor, topicOrNew } from '../route.ts'
 import { count, duration, logEntry } from '../schemas.ts'
 import { issueTicket } from '../tickets.ts'
@@ -58,7 +58,7 @@ export function readRoutes(gateway: Gateway): Route[] {
     const out = new ByteWriter(4096)
     out.ascii('{"events":[')
     let events = 0
-    const next = await collect(call, { ...reading, limit }, limit, gateway.limits.batchBytes, (record) => {
+    const next = await collect(call, { ...reading, limit }, limit, pageBytes, (record) => {
       if (events++ > 0) out.byte(0x2c)
       writeEntry(out, record)
       return out.length

@@ -36,6 +36,23 @@ describe('a read of the log', () => {
     expect((await read(broker, { cursor: rest.cursor }, { limit: 0 })).cursor).toBe(rest.cursor)
   })
 
+  it('never leaves its topic, also while it follows', async () => {
+    const broker = await openWithTopic()
+    for (const other of ['before', 'after']) await broker.admin!.ensure(other, {})
+    const publishTo = (name: string, id: string) => broker.publish(name, [event(id)], { signal: never })
+    for (const name of ['before', topic, 'after']) await publishTo(name, `${name}-1`)
+    const gone = new AbortController()
+    const live = broker.log!.read(topic, 'earliest', { follow: true, signal: gone.signal })[Symbol.asyncIterator]()
+    expect(idsOf((await live.next()).value.records)).toEqual([`${topic}-1`])
+    await publishTo('after', 'after-2')
+    await publishTo(topic, `${topic}-2`)
+    expect(idsOf((await live.next()).value.records)).toEqual([`${topic}-2`])
+    gone.abort()
+    const latest = broker.log!.read(topic, 'latest', { follow: true, signal: never })[Symbol.asyncIterator]()
+    expect((await latest.next()).value.records).toEqual([])
+    await latest.return?.()
+  })
+
   it('is bounded batch by batch, and whole', async () => {
     const broker = await openWithTopic()
     for (let i = 0; i < 30; i++) await publish(broker, event(`e${i}`, {}, 200_000))
