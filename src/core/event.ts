@@ -84,6 +84,8 @@ const absoluteUri = /^[A-Za-z][A-Za-z0-9+.-]*:[^\s<>"{}|\\^`]*$/
 export function isTime(text: string): boolean {
   const match = rfc3339.exec(text)
   if (match === null) return false
+  // Every month has 28 days; only for more does the calendar have to be asked.
+  if (Number(match[3]) <= 28) return true
   const month = Number(match[2])
   const days = new Date(Date.UTC(2000 + (Number(match[1]) % 400), month, 0)).getUTCDate()
   return Number(match[3]) <= days

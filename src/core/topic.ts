@@ -24,6 +24,8 @@ export interface SubmitOptions {
   readonly atomic?: boolean
   /** The caller paces itself and never has more than one submission here: it waits instead of being throttled. */
   readonly paced?: boolean
+  /** What `checkSize` answered for all of the events together, where it is at hand. */
+  readonly bytes?: number
 }
 
 interface Submission {
@@ -86,10 +88,10 @@ export class Publisher {
     return this.#queuedBytes
   }
 
-  /** Throws `too_large` where an event is over the gateway's or the broker's limit. */
-  checkSize(event: Event, pointer = ''): void {
+  /** Throws `too_large` where an event is over the gateway's or the broker's limit; answers its size otherwise. */
+  checkSize(event: Event, pointer = ''): number {
     const size = eventBytes(event)
-    if (size <= this.#maxEventBytes) return
+    if (size <= this.#maxEventBytes) return size
     const detail = `The event has ${size} bytes, attributes included; ${this.#maxEventBytes} are allowed.`
     throw new GatewayError('too_large', detail, { errors: [{ pointer, detail }] })
   }
@@ -102,8 +104,7 @@ export class Publisher {
   async publish(events: readonly Event[], options: SubmitOptions = {}): Promise<readonly PublishResult[]> {
     const { maxEvents, maxBytes } = this.#broker.capabilities.publish
     const since = this.#clock.now()
-    let bytes = 0
-    for (const event of events) bytes += eventBytes(event)
+    const bytes = options.bytes ?? events.reduce((sum, event) => sum + eventBytes(event), 0)
     if (options.paced !== true && this.#queue.length > 0 && this.#queuedBytes + bytes > this.#limits.queueBytes) {
       const detail = 'Too much waits for the broker of this topic; nothing of this request was stored.'
       throw new GatewayError('throttled', detail, { retryAfterMs: 1000 })

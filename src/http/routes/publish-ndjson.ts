@@ -16,12 +16,15 @@ export interface PublishIntent {
   readonly atomic: boolean
 }
 
+/** What may wait while the lines before it are being stored: the longer that takes, the more goes together next. */
+const gatheredBytes = 256 << 10
+
 /** Receipts that may wait for a client that sends before it reads. */
 const receiptBytes = 4 << 20
 
 /**
  * Publishes a stream of events, a structured CloudEvent a line, and answers with a receipt a line, in order, as each is
- * acknowledged, then a summary. The next chunk is parsed while the one before is being stored. A bad line fails alone.
+ * acknowledged, then a summary. Lines are parsed while those before them are being stored. A bad line fails alone.
  */
 export async function publishLines(
   call: Call,
@@ -43,8 +46,8 @@ export async function publishLines(
   return new Response(out.readable, { headers: { 'content-type': 'application/x-ndjson' } })
 }
 
-/** A line's place in the answer: the event that it was, or why it was none. */
-type Line = Event | ItemError
+/** A line's place in the answer: the event that it was, with its size, or why it was none. */
+type Line = { readonly event: Event; readonly size: number } | ItemError
 
 class LineStream {
   readonly #call: Call
@@ -56,6 +59,10 @@ class LineStream {
   readonly #broken = new BrokenKeys()
   readonly #encoder = new TextEncoder()
   readonly #summary = { stored: 0, failed: 0, unknown: 0 }
+  #waiting: Line[] = []
+  #waitingBytes = 0
+  #storing: Promise<void> | undefined
+  #storingBytes = 0
 
   constructor(
     call: Call,
@@ -77,20 +84,14 @@ class LineStream {
   async run(share: Share): Promise<void> {
     const { gateway, request } = this.#call
     const splitter = new LineSplitter(gateway.limits.line)
-    let storing: Promise<void> = Promise.resolve()
-    let storingBytes = 0
     let whole = false
     try {
       if (request.body !== null) {
         for await (const chunk of chunksOf(request.body, gateway.limits.idle, ending(this.#call))) {
-          share.hold(storingBytes + splitter.carried + chunk.length)
-          const lines = this.#parse(splitter.push(chunk))
-          await storing
-          storing = this.#store(lines)
-          storingBytes = chunk.length
-          share.hold(storingBytes + splitter.carried)
-          // An early rejection is met by the await above or below; until then it must not count as unhandled.
-          storing.catch(() => {})
+          share.hold(this.#heldBytes + splitter.carried + chunk.length)
+          this.#gather(this.#parse(splitter.push(chunk)), chunk.length)
+          if (this.#waitingBytes >= gatheredBytes) await this.#storing
+          share.hold(this.#heldBytes + splitter.carried)
         }
       }
       whole = true
@@ -98,15 +99,38 @@ class LineStream {
       // It stalled, the client went away, the gateway stops or holds too much: what was sent before gets its receipts.
     }
     try {
-      await storing
-      if (whole) {
-        await this.#store(this.#parse(splitter.end()))
-        this.#out.write(this.#encoder.encode(`${JSON.stringify({ summary: this.#summary })}\n`))
-      }
+      if (whole) this.#gather(this.#parse(splitter.end()), 0)
+      while (this.#storing !== undefined) await this.#storing
+      if (whole) this.#out.write(this.#encoder.encode(`${JSON.stringify({ summary: this.#summary })}\n`))
       this.#out.close()
     } catch (error) {
       this.#out.fail(error as Error)
     }
+  }
+
+  get #heldBytes(): number {
+    return this.#storingBytes + this.#waitingBytes
+  }
+
+  /** Lines wait while others are being stored, one lot after the other: so the keys of the stream stay in order. */
+  #gather(lines: readonly Line[], bytes: number): void {
+    for (const line of lines) this.#waiting.push(line)
+    this.#waitingBytes += bytes
+    if (this.#storing === undefined) this.#begin()
+  }
+
+  #begin(): void {
+    const lines = this.#waiting
+    this.#waiting = []
+    this.#storingBytes = this.#waitingBytes
+    this.#waitingBytes = 0
+    this.#storing = this.#store(lines).then(() => {
+      this.#storing = undefined
+      this.#storingBytes = 0
+      if (this.#waiting.length > 0) this.#begin()
+    })
+    // It is met where the stream ends, or waits; until then an early rejection must not count as unhandled.
+    this.#storing.catch(() => {})
   }
 
   #parse(lines: readonly (Uint8Array | 'too-long')[]): Line[] {
@@ -116,8 +140,7 @@ class LineStream {
       try {
         if (line === 'too-long') throw new GatewayError('too_large', `A line has at most ${limits.line} bytes.`)
         const event = withKey(parseStructured(line, 0, line.length, limits.depth, this.#defaults), this.#key)
-        this.#topic.publisher.checkSize(event)
-        parsed.push(event)
+        parsed.push({ event, size: this.#topic.publisher.checkSize(event) })
       } catch (error) {
         parsed.push(toGatewayError(error).toItem())
       }
@@ -128,13 +151,16 @@ class LineStream {
   async #store(lines: readonly Line[]): Promise<void> {
     if (lines.length === 0) return
     const events: Event[] = []
+    let bytes = 0
     const places: (PublishResult | ItemError | undefined)[] = lines.map((line) => {
-      if (!('attributes' in line)) return line
-      const refusal = this.#broken.refusal(line)
-      if (refusal === undefined) events.push(line)
-      return refusal
+      if (!('event' in line)) return line
+      const refusal = this.#broken.refusal(line.event)
+      if (refusal !== undefined) return refusal
+      events.push(line.event)
+      bytes += line.size
+      return undefined
     })
-    const results = events.length === 0 ? [] : await this.#publish(events)
+    const results = events.length === 0 ? [] : await this.#publish(events, bytes)
     let next = 0
     let text = ''
     for (const place of places) {
@@ -151,8 +177,9 @@ class LineStream {
     this.#out.write(this.#encoder.encode(text))
   }
 
-  async #publish(events: readonly Event[]): Promise<readonly PublishResult[]> {
-    const results = await this.#topic.publisher.publish(events, { delayMs: this.#intent.delayMs, paced: true })
+  async #publish(events: readonly Event[], bytes: number): Promise<readonly PublishResult[]> {
+    const { delayMs } = this.#intent
+    const results = await this.#topic.publisher.publish(events, { delayMs, bytes, paced: true })
     if (results.some(({ status }) => status !== 'stored')) this.#broken.note(events, results)
     countResults(this.#call.gateway, this.#topic.name, results)
     return results

@@ -6,7 +6,7 @@ import { parseDuration } from '../../core/duration.ts'
 import { GatewayError } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import type { Defaults } from '../../core/structured.ts'
-import type { OpenTopic } from '../../core/topic.ts'
+import type { OpenTopic, SubmitOptions } from '../../core/topic.ts'
 import { announcedBytes, budgetOf, readBody } from '../body.ts'
 import type { Gateway } from '../gateway.ts'
 import { idempotent } from '../idempotency.ts'
@@ -71,9 +71,13 @@ export function publishRoutes(gateway: Gateway): Route[] {
       const topic = known ?? (await call.gateway.topics.create(name))
       if (known === undefined) gate(topic, intent)
       if (intent.atomic) requireAtomic(topic.broker.capabilities, events.length)
-      for (let i = 0; i < events.length; i++) topic.publisher.checkSize(events[i]!, form === 'batch' ? `/${i}` : '')
-      if (!call.request.headers.has('idempotency-key')) return await send(call, topic, events, intent, form === 'batch')
-      return await idempotent(call, name, body, events, (final) => send(call, topic, final, intent, form === 'batch'))
+      let bytes = 0
+      for (let i = 0; i < events.length; i++) {
+        bytes += topic.publisher.checkSize(events[i]!, form === 'batch' ? `/${i}` : '')
+      }
+      const publishing = (final: readonly Event[]) => send(call, topic, final, { ...intent, bytes }, form === 'batch')
+      if (!call.request.headers.has('idempotency-key')) return await publishing(events)
+      return await idempotent(call, name, body, events, publishing)
     } finally {
       share.hold(0)
     }
@@ -116,10 +120,10 @@ async function send(
   call: Call,
   topic: OpenTopic,
   events: readonly Event[],
-  intent: PublishIntent,
+  options: SubmitOptions,
   several: boolean,
 ): Promise<Response> {
-  const results = await topic.publisher.publish(events, intent)
+  const results = await topic.publisher.publish(events, options)
   countResults(call.gateway, topic.name, results)
   if (!several) return one(topic.name, results[0]!)
   if (results.every(({ status }) => status === 'stored')) {
