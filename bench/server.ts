@@ -35,9 +35,11 @@ const stopWithinMs = 35_000
 export async function startServer(kind: ServerKind, options: ServerOptions, releases: Releases): Promise<Server> {
   const folder = releases.folder(options.dataIn)
   const words = commandOf(kind, folder.path, options)
-  const node = ['--disable-warning=ExperimentalWarning', ...(options.nodeOptions ?? [])]
+  // As `npm start` runs it; the ceiling gets the same.
+  const node = ['--max-semi-space-size=4', ...(options.nodeOptions ?? [])]
+  const env = { ...process.env, MALLOC_ARENA_MAX: '1' }
   const spawnedAt = performance.now()
-  const child = spawn(process.execPath, [...node, ...words], { cwd: root, stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [...node, ...words], { cwd: root, env, stdio: ['pipe', 'pipe', 'pipe'] })
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const stop = releases.add(async () => {
     await end(child, exited)

@@ -60,7 +60,7 @@ describe('retention', () => {
   it('hurries where a topic grows quickly: memory stays bounded by default', async () => {
     const broker = await open()
     await broker.admin!.ensure(topic, { dedupWindowMs: 0 })
-    expect(await broker.admin!.describe(topic)).toMatchObject({ retention: { ms: 7 * day, bytes: 64 << 20 } })
+    expect(await broker.admin!.describe(topic)).toMatchObject({ retention: { ms: 7 * day, bytes: 32 << 20 } })
     for (let i = 0; i < 100; i++) await publish(broker, ...Array.from({ length: 16 }, () => event('e', {}, 1 << 16)))
     await new Promise((resolve) => setTimeout(resolve, 50))
     const size = (await read(broker)).records.length * (1 << 16)
