@@ -64,8 +64,8 @@ describe('retention', () => {
     for (let i = 0; i < 100; i++) await publish(broker, ...Array.from({ length: 16 }, () => event('e', {}, 1 << 16)))
     await new Promise((resolve) => setTimeout(resolve, 50))
     const size = (await read(broker)).records.length * (1 << 16)
-    expect(size).toBeGreaterThan(60 << 20)
-    expect(size).toBeLessThan(70 << 20)
+    expect(size).toBeGreaterThan(28 << 20)
+    expect(size).toBeLessThan(38 << 20)
   })
 
   it('makes cursors before it stale, and a read that it overtakes fails rather than to skip', async () => {
