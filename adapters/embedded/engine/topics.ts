@@ -70,7 +70,7 @@ export class Topics {
     this.#defaults = {
       partitions: 8,
       retentionMs: 7 * dayMs,
-      retentionBytes: memory ? 32 << 20 : null,
+      retentionBytes: memory ? 64 << 20 : null,
       dedupMs: 10 * 60_000,
     }
     const inTopic = 'FROM chunk WHERE id >= ? AND id < ? ORDER BY id'

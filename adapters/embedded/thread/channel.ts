@@ -1,4 +1,4 @@
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import { GatewayError } from '../../../src/core/errors.ts'
 import { closed, DamageError, type Failure, fromFailure } from '../errors.ts'
 
@@ -61,6 +61,10 @@ export class Channel {
     })
     this.#ended = new Promise((resolve) => {
       this.#worker.once('exit', () => {
+        // What it said last may not have been heard yet: its exit comes another way than its words.
+        for (let said = receiveMessageOnPort(port1); said !== undefined; said = receiveMessageOnPort(port1)) {
+          this.#hear(said.message as Said)
+        }
         this.#end()
         resolve()
       })

@@ -60,12 +60,12 @@ describe('retention', () => {
   it('hurries where a topic grows quickly: memory stays bounded by default', async () => {
     const broker = await open()
     await broker.admin!.ensure(topic, { dedupWindowMs: 0 })
-    expect(await broker.admin!.describe(topic)).toMatchObject({ retention: { ms: 7 * day, bytes: 32 << 20 } })
+    expect(await broker.admin!.describe(topic)).toMatchObject({ retention: { ms: 7 * day, bytes: 64 << 20 } })
     for (let i = 0; i < 100; i++) await publish(broker, ...Array.from({ length: 16 }, () => event('e', {}, 1 << 16)))
     await new Promise((resolve) => setTimeout(resolve, 50))
     const size = (await read(broker)).records.length * (1 << 16)
-    expect(size).toBeGreaterThan(28 << 20)
-    expect(size).toBeLessThan(38 << 20)
+    expect(size).toBeGreaterThan(60 << 20)
+    expect(size).toBeLessThan(70 << 20)
   })
 
   it('makes cursors before it stale, and a read that it overtakes fails rather than to skip', async () => {
