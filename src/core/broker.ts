@@ -23,7 +23,10 @@ export interface Broker {
   readonly deadLetters?: DeadLetters
   /** Resolves where publishing would work now, rejects with the reason where not. Answers within seconds. */
   health(): Promise<void>
-  /** Settles every pending call, then releases everything. Calling it again is harmless. */
+  /**
+   * Settles every pending call, then releases everything. Calling it again is harmless. Leases whose receipts are
+   * portable stay until they end: whoever pulled them may settle on another connection.
+   */
   close(): Promise<void>
 }
 

@@ -1,14 +1,6 @@
 import { ByteWriter } from './bytes.ts'
 import { GatewayError, invalid } from './errors.ts'
-import {
-  type Attributes,
-  checkAttribute,
-  type DataForm,
-  dataForm,
-  type Event,
-  escapePointer,
-  isJsonType,
-} from './event.ts'
+import { type Attributes, checkAttribute, type DataForm, dataForm, type Event, isJsonType } from './event.ts'
 import { type Envelope, ScanError, scanArray, scanEnvelope } from './scan.ts'
 
 /** What an event without `id`, `source` or `time` gets. */
@@ -171,9 +163,4 @@ function toBase64(bytes: Uint8Array): string {
     parts.push(btoa(String.fromCharCode(...bytes.subarray(i, i + 0x6000))))
   }
   return parts.join('')
-}
-
-/** A pointer to an element of a batch. */
-export function elementPointer(index: number): string {
-  return `/${escapePointer(String(index))}`
 }
