@@ -11,7 +11,6 @@ import { answerParserError, answerProblem, headerFault } from './node-guard.ts'
 
 const headersWithinMs = 9000
 const maxConnections = 10_000
-const silenceMs = 30_000
 /** How long a probe may still come and read that the gateway is not ready, before connections are refused. */
 const lastProbesMs = 200
 const badTarget = 'The address or the Host of the request is not valid.'
@@ -45,8 +44,6 @@ export async function listen(app: App, { host, port, limits, stopping }: ListenO
     noDelay: true,
   })
   server.maxConnections = maxConnections
-  // Neither side moved: who takes no answer must not keep it in memory. Longer than anything here keeps silent.
-  server.timeout = Math.max(limits.wait, limits.publishDeadline, limits.idle) + silenceMs
   server.on('request', requestListener(app, limits, stopping))
   server.on('checkExpectation', (incoming: IncomingMessage, outgoing: ServerResponse) => {
     void answerProblem(
