@@ -1,0 +1,70 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { run } from './run.ts'
+
+interface Tool {
+  readonly name: string
+  /** The program to call, where a fitting one is installed. */
+  find(): Promise<string | undefined>
+  /** Any of these packages of Debian brings it. */
+  readonly packages: readonly string[]
+  readonly brew: string
+}
+
+const leastJava = 17
+const found = new Map<Tool, Promise<string>>()
+
+async function answers(program: string, word: string): Promise<string | undefined> {
+  const output = await run(program, [word]).catch(() => undefined)
+  return output === undefined ? undefined : program
+}
+
+async function findJava(): Promise<string | undefined> {
+  const home = process.env.JAVA_HOME
+  for (const program of home ? [join(home, 'bin', 'java'), 'java'] : ['java']) {
+    const output = await run(program, ['-version']).catch(() => '')
+    if (Number(/version "(\d+)/.exec(output)?.[1] ?? 0) >= leastJava) return program
+  }
+  return undefined
+}
+
+const java: Tool = {
+  name: `Java ${leastJava} or newer`,
+  find: findJava,
+  packages: ['openjdk-17-jre-headless', 'openjdk-21-jre-headless', 'openjdk-25-jre-headless'],
+  brew: 'openjdk',
+}
+const maven: Tool = { name: 'Maven', find: () => answers('mvn', '-v'), packages: ['maven'], brew: 'maven' }
+const openssl: Tool = {
+  name: 'openssl',
+  find: () => answers('openssl', 'version'),
+  packages: ['openssl'],
+  brew: 'openssl',
+}
+
+async function install(tool: Tool): Promise<string> {
+  const installed = await tool.find()
+  if (installed) return installed
+  const commands = `apt-get install -y ${tool.packages[0]} (Debian, Ubuntu) or brew install ${tool.brew} (macOS)`
+  if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) {
+    throw new Error(`${tool.name} is missing. Install it: ${commands}`)
+  }
+  await run('apt-get', ['update']).catch(() => undefined)
+  for (const name of tool.packages) {
+    await run('apt-get', ['install', '-y', '--no-install-recommends', name]).catch(() => undefined)
+    const program = await tool.find()
+    if (program) return program
+  }
+  throw new Error(`${tool.name} is missing and could not be installed. Try: ${commands}`)
+}
+
+function need(tool: Tool): Promise<string> {
+  const program = found.get(tool) ?? install(tool)
+  found.set(tool, program)
+  return program
+}
+
+/** The programs to call; on Debian, root gets a missing one installed, elsewhere an Error names the command. */
+export const needJava = (): Promise<string> => need(java)
+export const needMaven = (): Promise<string> => need(maven)
+export const needOpenssl = (): Promise<string> => need(openssl)
