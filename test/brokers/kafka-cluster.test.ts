@@ -1,0 +1,172 @@
+import { readFileSync } from 'node:fs'
+import { Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { setup } from './services/global-kafka.ts'
+import type { KafkaNode } from './services/kafka/node.ts'
+import { type KafkaCluster, startKafka } from './services/kafka.ts'
+import { sharedKafka } from './services/shared-kafka.ts'
+
+/** Against hanging: longer than a killed node's session. */
+const patience = { timeout: 20_000, interval: 200 }
+
+/** Without retries of its own, so that a refusal is seen at once. */
+const connect = (brokers: readonly string[], more: Partial<KafkaConfig> = {}): Kafka =>
+  new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING, retry: { retries: 0 }, ...more })
+
+/** The nodes that a client who connects so is told of. */
+async function nodesSeen(brokers: readonly string[], more?: Partial<KafkaConfig>): Promise<number[]> {
+  const admin = connect(brokers, more).admin()
+  try {
+    await admin.connect()
+    return (await admin.describeCluster()).brokers.map(({ nodeId }) => nodeId).sort()
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+async function createTopic(brokers: readonly string[], topic: string): Promise<void> {
+  const admin = connect(brokers).admin()
+  try {
+    await admin.connect()
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] })
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+/** Again until it is stored: a topic's leader is not known at once, nor that a killed one is gone. */
+async function publish(brokers: readonly string[], topic: string, value: string): Promise<void> {
+  await vi.waitFor(async () => {
+    const producer = connect(brokers).producer()
+    try {
+      await producer.connect()
+      await producer.send({ topic, acks: -1, messages: [{ value }] })
+    } finally {
+      await producer.disconnect()
+    }
+  }, patience)
+}
+
+async function firstValue(brokers: readonly string[], topic: string): Promise<string | undefined> {
+  const consumer = connect(brokers, { retry: { retries: 20, maxRetryTime: 500 } }).consumer({
+    groupId: 'readers',
+    sessionTimeout: 1000,
+    heartbeatInterval: 200,
+  })
+  const { promise, resolve, reject } = Promise.withResolvers<string | undefined>()
+  consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error))
+  await consumer.connect()
+  await consumer.subscribe({ topic, fromBeginning: true })
+  await consumer.run({ eachMessage: async ({ message }) => resolve(message.value?.toString()) })
+  return await promise.finally(() => consumer.disconnect())
+}
+
+describe('a node that test files share', () => {
+  const provided = new Map<string, string>()
+  let teardown: () => Promise<void>
+
+  beforeAll(async () => {
+    teardown = await setup({ provide: (key, value) => void provided.set(key, value) })
+  })
+  afterAll(() => teardown())
+
+  test('is started once, and stores and gives an event', async () => {
+    const [one, same] = await Promise.all([
+      sharedKafka(1, provided.get('kafka')),
+      sharedKafka(1, provided.get('kafka')),
+    ])
+    expect(same.bootstrap).toEqual(one.bootstrap)
+    await createTopic(one.bootstrap, 'orders')
+    await publish(one.bootstrap, 'orders', 'first')
+    expect(await firstValue(one.bootstrap, 'orders')).toBe('first')
+    const oauth = { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: one.token() }) } as const
+    const ssl = { ca: readFileSync(one.tls.ca, 'utf8') }
+    expect(await nodesSeen(one.listeners.oauth, { ssl, sasl: oauth })).toEqual([1])
+  })
+})
+
+describe('three nodes', () => {
+  const all = [1, 2, 3]
+  let cluster: KafkaCluster
+  let ssl: { ca: string; cert?: string; key?: string }
+  const text = (path: string): string => readFileSync(path, 'utf8')
+
+  beforeAll(async () => {
+    cluster = await startKafka({ nodes: 3 })
+    ssl = { ca: text(cluster.tls.ca) }
+  })
+  afterAll(() => cluster?.stop())
+
+  const sasl = (options: SASLOptions): Promise<number[]> => nodesSeen(cluster.listeners.sasl, { ssl, sasl: options })
+  const bearer = (value: string): Promise<number[]> => {
+    const oauthBearerProvider = async () => ({ value })
+    return nodesSeen(cluster.listeners.oauth, { ssl, sasl: { mechanism: 'oauthbearer', oauthBearerProvider } })
+  }
+
+  test('accept a name and password by PLAIN and by both of SCRAM, and no other', async () => {
+    const { plain, scram } = cluster.users
+    for (const [mechanism, user] of [
+      ['plain', plain],
+      ['scram-sha-256', scram],
+      ['scram-sha-512', scram],
+    ] as const) {
+      expect(await sasl({ mechanism, ...user })).toEqual(all)
+      await expect(sasl({ mechanism, ...user, password: 'wrong' })).rejects.toThrow(/authentication/i)
+    }
+  })
+
+  test('accept a client certificate, and no client without one', async () => {
+    const certificate = { cert: text(cluster.tls.cert), key: text(cluster.tls.key) }
+    expect(await nodesSeen(cluster.listeners.mtls, { ssl: { ...ssl, ...certificate } })).toEqual(all)
+    await expect(nodesSeen(cluster.listeners.mtls, { ssl })).rejects.toThrow(/certificate/i)
+  })
+
+  test('accept a signed token, and none that has expired, is for another or is changed', async () => {
+    expect(await bearer(cluster.token())).toEqual(all)
+    const [head, , signature] = cluster.token().split('.')
+    const forged = Buffer.from(JSON.stringify({ sub: 'mallory', exp: 4e9 })).toString('base64url')
+    const refused = [
+      [cluster.token({ exp: Math.floor(Date.now() / 1000) - 3600 }), 'is no longer valid'],
+      [cluster.token({ aud: 'another' }), 'Audience (aud)'],
+      [cluster.token({ iss: 'https://another.test' }), 'Issuer (iss)'],
+      [`${head}.${forged}.${signature}`, 'Invalid JWS Signature'],
+    ] as const
+    const logs = (): string => cluster.nodes.map(({ output }) => output).join('')
+    for (const [value, reason] of refused) {
+      await expect(bearer(value)).rejects.toThrow()
+      // The client does not say why it was refused.
+      await expect.poll(logs).toContain(reason)
+    }
+  })
+
+  test('keep what they store while a node is killed, and have it back', async () => {
+    const [first, ...others] = cluster.nodes as [KafkaNode, ...KafkaNode[]]
+    const rest = others.map(({ bootstrap }) => bootstrap)
+    await createTopic(rest, 'kept')
+    const before = first.pid
+    await first.kill()
+    expect(first).toMatchObject({ running: false, pid: undefined })
+    await publish(rest, 'kept', 'while it is gone')
+    await first.start()
+    expect(first.pid).not.toBe(before)
+    expect(await nodesSeen([first.bootstrap])).toEqual(all)
+    expect(await firstValue([first.bootstrap], 'kept')).toBe('while it is gone')
+  })
+
+  test('stand still when paused, and answer when resumed', async () => {
+    const last = cluster.nodes[2]!
+    await last.pause()
+    expect(last).toMatchObject({ running: true, paused: true })
+    await expect(nodesSeen([last.bootstrap], { requestTimeout: 300 })).rejects.toThrow()
+    await last.resume()
+    expect(await nodesSeen([last.bootstrap])).toContain(3)
+  })
+
+  test('end in order when stopped, and start again', async () => {
+    const second = cluster.nodes[1]!
+    await second.stop()
+    expect(second.running).toBe(false)
+    await second.start()
+    expect(await nodesSeen(cluster.bootstrap)).toEqual(all)
+  })
+})
