@@ -4,7 +4,7 @@ import { cached } from '../cache.ts'
 import { run } from '../run.ts'
 import { needMaven } from '../tool.ts'
 
-export const kafkaVersion = '4.3.1'
+const kafkaVersion = '4.3.1'
 
 const copy = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies'
 const dependencies = [
