@@ -177,6 +177,10 @@ export interface Admin {
 export interface TopicSpec {
   readonly partitions?: number
   readonly replicas?: number
+  /** How many replicas must have an event before it is acknowledged. */
+  readonly minInsyncReplicas?: number
+  /** Of each key the newest event is kept, however old. */
+  readonly compaction?: boolean
   readonly retention?: { readonly ms?: number; readonly bytes?: number }
   readonly dedupWindowMs?: number
 }
@@ -192,6 +196,21 @@ export interface TopicState {
   readonly replicas: number
   readonly retention: { readonly ms?: number; readonly bytes?: number }
   readonly dedupWindowMs: number
+  readonly minInsyncReplicas?: number
+  readonly compaction?: boolean
+  /** What an acknowledgement of this topic survives, where it may be less than the broker's capability says. */
+  readonly durability?: Capabilities['durability']
+  /** Who leads each partition, and which nodes have it, where the broker is a cluster. */
+  readonly placement?: readonly PartitionPlacement[]
+}
+
+export interface PartitionPlacement {
+  readonly partition: number
+  /** The leading node; absent where the partition has none. */
+  readonly leader?: number
+  readonly replicas: readonly number[]
+  /** Those that are up to date. */
+  readonly inSync: readonly number[]
 }
 
 export interface DeadLetters {

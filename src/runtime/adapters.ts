@@ -29,6 +29,10 @@ const loaders: Readonly<Record<string, Loader>> = {
       },
     }
   },
+  async kafka() {
+    const { kafka } = await import('../../adapters/kafka/index.ts')
+    return { ...kafka, open: (config) => kafka.open(config as Parameters<typeof kafka.open>[0]) }
+  },
 }
 
 export const nodeAdapters: AdapterRegistry = {

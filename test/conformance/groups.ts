@@ -7,6 +7,7 @@ import type { Context } from './context.ts'
 import { assertSameIds, event, events, idOf, ids } from './events.ts'
 import { refuses } from './refusal.ts'
 import type { Scenario } from './scenario.ts'
+import { individual } from './stage.ts'
 import { nextMoment } from './waiting.ts'
 
 const twoGroups: Scenario = {
@@ -191,7 +192,8 @@ const seek: Scenario = {
       if (expected.length > 0) await drain(context, consumer, expected)
       else await assertQuiet(context, consumer, `a group that was moved to ${what}`)
     }
-    const [late] = await consumer.settle([{ receipt: held!.receipt, outcome: { kind: 'nack' } }])
+    const kind = individual(context.capabilities) ? 'nack' : 'ack'
+    const [late] = await consumer.settle([{ receipt: held!.receipt, outcome: { kind } }])
     assert(late?.status === 'failed' && late.error.code === 'lease_lost', 'a lease from before the move is lost')
   },
   async refused(context) {

@@ -1,0 +1,223 @@
+import {
+  type API,
+  Base,
+  type BaseOptions,
+  type ClusterTopicMetadata,
+  type Connection,
+  ConnectionPool,
+  type findCoordinatorV6,
+  kGetApi,
+} from '@platformatic/kafka'
+import { GatewayError } from '../../src/core/index.ts'
+import { closed, hasProtocolError, isTransient, translate } from './errors.ts'
+
+export type TopicMetadata = ClusterTopicMetadata
+export type { Connection, ConnectionPool } from '@platformatic/kafka'
+
+interface Node {
+  readonly host: string
+  readonly port: number
+}
+
+/** After how long what is known of a topic is asked for again, in the background. */
+const freshMs = 30_000
+/** How long after a refusal of the credentials no broker is bothered again. */
+const holdMs = 5000
+const firstPauseMs = 50
+const longestPauseMs = 1000
+
+/**
+ * The one seam to the client library: its connections, its metadata and its encodings of requests, without its retries.
+ * What leads where and what is tried again is decided here and above.
+ */
+export class KafkaClient extends Base {
+  readonly #options: BaseOptions
+  readonly #apis = new Map<string, unknown>()
+  readonly #topics = new Map<string, { metadata: TopicMetadata; at: number }>()
+  readonly #refreshing = new Map<string, Promise<TopicMetadata>>()
+  readonly #coordinators = new Map<string, number>()
+  readonly #pools = new Set<ConnectionPool>()
+  /** For whatever answers at once. What may wait at the broker has a pool of its own: a broker answers in order. */
+  readonly control: ConnectionPool
+  #refused: { error: GatewayError; until: number } | undefined
+  #turn = 0
+
+  constructor(options: BaseOptions) {
+    super({ ...options, retries: 0, autocreateTopics: false })
+    this.#options = options
+    this.control = this.pool()
+  }
+
+  /** Connections of one purpose, one to each node. `requestTimeoutMs` replaces the configured one. */
+  pool(requestTimeoutMs?: number): ConnectionPool {
+    const { clientId, ...options } = this.#options
+    const pool = new ConnectionPool(clientId, {
+      ...options,
+      ...(requestTimeoutMs !== undefined && { requestTimeout: requestTimeoutMs }),
+    })
+    this.#pools.add(pool)
+    return pool
+  }
+
+  async release(pool: ConnectionPool): Promise<void> {
+    this.#pools.delete(pool)
+    await pool.close()
+  }
+
+  /** The options that another client of the library needs to reach the same cluster. */
+  get reach(): BaseOptions {
+    return this.#options
+  }
+
+  /** What the cluster says of a topic. At hand while it is fresh; `not_found` where there is none. */
+  async topic(name: string): Promise<TopicMetadata> {
+    const known = this.#topics.get(name)
+    if (known === undefined) return this.refresh(name)
+    if (Date.now() - known.at > freshMs) this.refresh(name).catch(() => undefined)
+    return known.metadata
+  }
+
+  /** What is known of a topic without asking. */
+  peek(name: string): TopicMetadata | undefined {
+    return this.#topics.get(name)?.metadata
+  }
+
+  /** Asks the cluster again. */
+  refresh(name: string): Promise<TopicMetadata> {
+    const running = this.#refreshing.get(name)
+    if (running !== undefined) return running
+    const refreshing = this.#refresh(name).finally(() => this.#refreshing.delete(name))
+    this.#refreshing.set(name, refreshing)
+    return refreshing
+  }
+
+  async #refresh(name: string): Promise<TopicMetadata> {
+    const { topics } = await this.#held(() => this.metadata({ topics: [name], forceUpdate: true }))
+    const metadata = topics.get(name)
+    if (metadata === undefined || metadata.partitionsCount === 0) {
+      throw new GatewayError('not_found', 'The broker has no such topic.')
+    }
+    this.#topics.set(name, { metadata, at: Date.now() })
+    return metadata
+  }
+
+  forget(name: string): void {
+    this.#topics.delete(name)
+  }
+
+  /** Reaches the cluster, whatever is known of it. */
+  async ping(): Promise<number> {
+    const { brokers } = await this.#held(() => this.metadata({ topics: [], forceUpdate: true }))
+    return brokers.size
+  }
+
+  /** An API in the highest version that the cluster and the library have both. */
+  async api<Arguments extends unknown[], Result>(name: string): Promise<API<Arguments, Result>> {
+    const known = this.#apis.get(name)
+    if (known !== undefined) return known as API<Arguments, Result>
+    const api = await new Promise<API<Arguments, Result>>((resolve, reject) => {
+      this[kGetApi]<Arguments, Result>(name, (error, found) => (found === undefined ? reject(error) : resolve(found)))
+    })
+    this.#apis.set(name, api)
+    return api
+  }
+
+  async connect(pool: ConnectionPool, node: number): Promise<Connection> {
+    const address = this.currentMetadata?.brokers.get(node)
+    if (address === undefined) throw new GatewayError('unavailable', `Kafka's node ${node} is not known.`)
+    return this.#held(() => pool.get(address))
+  }
+
+  /** One request to one node, tried once. Rejects with what the library threw. */
+  async call<Arguments extends unknown[], Result>(
+    pool: ConnectionPool,
+    node: number,
+    name: string,
+    ...args: Arguments
+  ): Promise<Result> {
+    const api = await this.api<Arguments, Result>(name)
+    const connection = await this.connect(pool, node)
+    return api.async(connection, ...args)
+  }
+
+  /** One request to whichever node, another one with every call. */
+  async callAny<Arguments extends unknown[], Result>(name: string, ...args: Arguments): Promise<Result> {
+    const api = await this.api<Arguments, Result>(name)
+    const nodes: readonly Node[] = [...(this.currentMetadata?.brokers.values() ?? [])]
+    const node = nodes[this.#turn++ % nodes.length]
+    if (node === undefined) throw new GatewayError('unavailable', 'No broker of Kafka is known.')
+    return api.async(await this.#held(() => this.control.get(node)), ...args)
+  }
+
+  /** One request to a group's coordinator. What says that it moved is remembered for the next attempt. */
+  async callCoordinator<Arguments extends unknown[], Result>(
+    pool: ConnectionPool,
+    group: string,
+    name: string,
+    ...args: Arguments
+  ): Promise<Result> {
+    try {
+      const node = this.#coordinators.get(group) ?? (await this.#findCoordinator(group))
+      return await this.call<Arguments, Result>(pool, node, name, ...args)
+    } catch (error) {
+      const moved = hasProtocolError(error, 'NOT_COORDINATOR', 'COORDINATOR_NOT_AVAILABLE')
+      if (moved || isTransient(error)) this.#coordinators.delete(group)
+      throw error
+    }
+  }
+
+  async #findCoordinator(group: string): Promise<number> {
+    const groupKey = 0
+    const { coordinators } = await this.callAny<[number, string[]], findCoordinatorV6.FindCoordinatorResponse>(
+      'FindCoordinator',
+      groupKey,
+      [group],
+    )
+    const node = coordinators[0]!.nodeId
+    if (this.currentMetadata?.brokers.get(node) === undefined) await this.ping()
+    this.#coordinators.set(group, node)
+    return node
+  }
+
+  /**
+   * Tries until it works, until the error is for good, or until `deadlineMs` are over; then it throws the last error,
+   * translated.
+   */
+  async retry<T>(doing: string, deadlineMs: number, attempt: () => Promise<T>): Promise<T> {
+    const end = Date.now() + deadlineMs
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+      try {
+        return await attempt()
+      } catch (error) {
+        if (this.closed) throw closed()
+        if (!isTransient(error) || Date.now() + pauseMs > end) throw translate(error, doing)
+      }
+      await pause(pauseMs)
+    }
+  }
+
+  /** Credentials that were refused are not offered again at once, by whoever asks. */
+  async #held<T>(connect: () => Promise<T>): Promise<T> {
+    if (this.closed) throw closed()
+    if (this.#refused !== undefined && Date.now() < this.#refused.until) throw this.#refused.error
+    try {
+      const result = await connect()
+      this.#refused = undefined
+      return result
+    } catch (thrown) {
+      const error = translate(thrown, 'the connection')
+      if (error.code === 'misconfigured') this.#refused = { error, until: Date.now() + holdMs }
+      throw error.code === 'unavailable' ? thrown : error
+    }
+  }
+
+  async end(): Promise<void> {
+    const pools = [...this.#pools]
+    this.#pools.clear()
+    await Promise.allSettled([this.close(), ...pools.map((pool) => pool.close())])
+  }
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}

@@ -1,0 +1,91 @@
+import { type ErrorCode, GatewayError } from '../../src/core/index.ts'
+
+/** What the client's errors have in common; they nest by `errors` and by `cause`. */
+interface ClientError extends Error {
+  readonly code?: string
+  /** The protocol's name of an error, such as `NOT_LEADER_OR_FOLLOWER`. */
+  readonly apiId?: string
+  readonly canRetry?: boolean
+  readonly errors?: readonly unknown[]
+}
+
+/** The error itself and everything nested in it. */
+function* chain(error: unknown): Iterable<ClientError> {
+  if (!(error instanceof Error)) return
+  const known = error as ClientError
+  yield known
+  for (const nested of known.errors ?? []) yield* chain(nested)
+  yield* chain(known.cause)
+}
+
+/** The protocol's names of what went wrong. */
+export function protocolErrors(error: unknown): string[] {
+  return [...chain(error)].flatMap(({ apiId }) => (apiId === undefined ? [] : [apiId]))
+}
+
+export function hasProtocolError(error: unknown, ...names: readonly string[]): boolean {
+  return protocolErrors(error).some((name) => names.includes(name))
+}
+
+const refusedByTls =
+  /^(ERR_TLS|ERR_SSL|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|CERT_|EPROTO)|BAD_CERTIFICATE|CERTIFICATE_REQUIRED/
+
+/** Why a broker refuses this client for good, or undefined where it does not. */
+function refusal(error: unknown): string | undefined {
+  for (const { code = '', apiId = '', message } of chain(error)) {
+    if (code === 'PLT_KFK_AUTHENTICATION' || apiId.includes('SASL')) {
+      return 'The broker refuses the credentials (sasl)'
+    }
+    if (refusedByTls.test(code)) return `TLS with the broker fails (tls): ${message}`
+    if (message === 'Broker requires TLS.') return 'The broker speaks TLS: set tls'
+    if (message.startsWith('TLS handshake failed')) return 'The broker does not speak TLS, or asks for a certificate (tls)'
+  }
+  return undefined
+}
+
+const codes: Readonly<Record<string, ErrorCode>> = {
+  UNKNOWN_TOPIC_OR_PARTITION: 'not_found',
+  UNKNOWN_TOPIC_ID: 'not_found',
+  INVALID_TOPIC_EXCEPTION: 'invalid_argument',
+  MESSAGE_TOO_LARGE: 'too_large',
+  RECORD_LIST_TOO_LARGE: 'too_large',
+  INVALID_RECORD: 'unprocessable',
+  POLICY_VIOLATION: 'unprocessable',
+  OFFSET_OUT_OF_RANGE: 'stale_cursor',
+  TOPIC_AUTHORIZATION_FAILED: 'misconfigured',
+  GROUP_AUTHORIZATION_FAILED: 'misconfigured',
+  CLUSTER_AUTHORIZATION_FAILED: 'misconfigured',
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 'misconfigured',
+  NON_EMPTY_GROUP: 'conflict',
+  GROUP_ID_NOT_FOUND: 'not_found',
+  INVALID_PARTITIONS: 'invalid_argument',
+  INVALID_REPLICATION_FACTOR: 'invalid_argument',
+  INVALID_CONFIG: 'invalid_argument',
+}
+
+/** What the client threw, as the gateway's error. `doing` says what was tried, for the sentence. */
+export function translate(error: unknown, doing: string): GatewayError {
+  if (error instanceof GatewayError) return error
+  const refused = refusal(error)
+  if (refused !== undefined) return new GatewayError('misconfigured', `${refused}.`, { cause: error })
+  for (const { apiId, message } of chain(error)) {
+    if (/^Unknown topic /.test(message)) {
+      return new GatewayError('not_found', 'The broker has no such topic.', { cause: error })
+    }
+    const code = apiId === undefined ? undefined : codes[apiId]
+    if (code !== undefined) return new GatewayError(code, `Kafka refused ${doing}: ${apiId}.`, { cause: error })
+  }
+  const names = protocolErrors(error)
+  const why = names.length > 0 ? names.join(', ') : 'no broker answered'
+  return new GatewayError('unavailable', `Kafka could not do ${doing}: ${why}.`, { retryAfterMs: 1000, cause: error })
+}
+
+/** Whether the same request may succeed without anything being changed. */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof GatewayError) return error.retryable
+  return translate(error, '').code === 'unavailable'
+}
+
+export function closed(): GatewayError {
+  return new GatewayError('unavailable', 'The connection to Kafka is closed.')
+}

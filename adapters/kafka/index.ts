@@ -1,0 +1,45 @@
+import { Admin, ConfigResourceTypes } from '@platformatic/kafka'
+import { type Broker, GatewayError } from '../../src/core/index.ts'
+import { KafkaBroker } from './broker.ts'
+import { KafkaClient } from './client.ts'
+import { type Config, config } from './config.ts'
+import { connectionOf } from './connection.ts'
+import { translate } from './errors.ts'
+
+export type { Config } from './config.ts'
+
+const openMs = 10_000
+const defaultMaxMessageBytes = 1_048_588
+
+/** Connects, and learns what the cluster can do. Wrong credentials are refused at once, and not tried again. */
+async function open(parsed: Config): Promise<Broker> {
+  const client = new KafkaClient(connectionOf(parsed))
+  const admin = new Admin({ ...client.reach, retries: 0 })
+  try {
+    const nodes = await client.retry('the connection', openMs, () => client.ping())
+    const cluster = { nodes, maxMessageBytes: await maxMessageBytes(client, admin) }
+    return new KafkaBroker(client, admin, parsed, cluster)
+  } catch (thrown) {
+    await Promise.allSettled([admin.close(), client.end()])
+    const error = translate(thrown, 'the connection')
+    const servers = parsed.bootstrap.join(', ')
+    const detail = `${error.message} It was asked at ${servers}.`
+    throw new GatewayError(error.code, detail, { cause: error.cause ?? error })
+  }
+}
+
+/** `message.max.bytes` of a node; its default where the credentials may not see it. */
+async function maxMessageBytes(client: KafkaClient, admin: Admin): Promise<number> {
+  const [node] = client.currentMetadata?.brokers.keys() ?? []
+  try {
+    const name = 'message.max.bytes'
+    const resource = { resourceType: ConfigResourceTypes.BROKER, resourceName: String(node), configurationKeys: [name] }
+    const [described] = await admin.describeConfigs({ resources: [resource] })
+    return Number(described?.configs.find((one) => one.name === name)?.value ?? defaultMaxMessageBytes)
+  } catch {
+    return defaultMaxMessageBytes
+  }
+}
+
+/** The broker for throughput and replay, on a replicated cluster. */
+export const kafka = { type: 'kafka', declaringCreates: false, config, open } as const

@@ -1,0 +1,223 @@
+import {
+  GatewayError,
+  keyOf,
+  type Log,
+  type LogBatch,
+  type LogRecord,
+  type ReadOptions,
+  type Start,
+} from '../../src/core/index.ts'
+import type { ConnectionPool, KafkaClient } from './client.ts'
+import { incarnationOf, writeCursor } from './cursor.ts'
+import { hasProtocolError, translate } from './errors.ts'
+import type { Partitioner } from './partitioner.ts'
+import { readPosition, writePosition } from './position.ts'
+import { decodeEvent } from './read/event.ts'
+import { Feed } from './read/feed.ts'
+import { type Fetched, fetchFrom, type RawRecord } from './read/fetch.ts'
+import { offsetsAt } from './read/offsets.ts'
+import { offsetsFrom, rangeOf } from './start.ts'
+
+/** What a read fetches ahead of its reader, for each node; and of one partition in one request. */
+const aheadBytes = 512 << 10
+const pageBytes = 64 << 10
+const followWaitMs = 500
+const encoder = new TextEncoder()
+
+export class KafkaLog implements Log {
+  readonly #client: KafkaClient
+  readonly #partitioner: Partitioner
+  /** For reads that never wait at the broker, and so may share connections. */
+  readonly #pool: ConnectionPool
+
+  constructor(client: KafkaClient, partitioner: Partitioner) {
+    this.#client = client
+    this.#partitioner = partitioner
+    this.#pool = client.pool()
+  }
+
+  async *read(topic: string, from: Start, options: ReadOptions): AsyncIterable<LogBatch> {
+    const { key, follow = false, limit = Number.POSITIVE_INFINITY, signal } = options
+    const { id, partitionsCount } = await this.#client.topic(topic).catch((error) => {
+      throw translate(error, 'the read')
+    })
+    const only = key === undefined ? undefined : this.#partitioner.ofKey(key, encoder.encode(key), partitionsCount)
+    const range = await rangeOf(this.#client, topic)
+    const offsets = await offsetsFrom(this.#client, topic, from, range, only)
+    const until = follow ? range.end.map(() => Number.POSITIVE_INFINITY) : await this.#until(topic, range.end, options)
+    // The other partitions have nothing of this key: they are covered.
+    if (only !== undefined) range.end.forEach((end, i) => i !== only && (offsets[i] = Math.max(offsets[i]!, end)))
+    const incarnation = incarnationOf(id)
+    const cursor = () => writeCursor(incarnation, offsets)
+    yield { records: [], cursor: cursor() }
+
+    const open = offsets.flatMap((offset, partition) => {
+      const wanted = (only === undefined || partition === only) && offset < until[partition]!
+      return wanted ? [partition] : []
+    })
+    if (open.length === 0 || signal.aborted) return
+    const pool = follow ? this.#client.pool() : this.#pool
+    const inbox = new Inbox(signal)
+    const fetchBytes = Math.min(aheadBytes, Math.max(pageBytes, limit * 4096))
+    const feed = new Feed(this.#client, pool, topic, {
+      maxWaitMs: follow ? followWaitMs : 0,
+      maxBytes: fetchBytes,
+      partitionBytes: Math.max(pageBytes, Math.ceil(fetchBytes / open.length)),
+      wanted: () => inbox.room,
+      onFetched: (fetched) => inbox.put(fetched),
+      onFault: (_, error) => inbox.fail(error),
+    })
+    const within = this.#within(from, options)
+    let left = limit
+    try {
+      const remaining = new Set(open)
+      for (const partition of open) feed.set(partition, offsets[partition]!)
+      while (remaining.size > 0 && left > 0) {
+        const fetched = await inbox.take()
+        if (fetched === undefined) return
+        feed.wake()
+        const { partition } = fetched
+        const place = placeWriter(incarnation, offsets, partition)
+        const records: LogRecord[] = []
+        let next = Math.min(fetched.next, until[partition]!)
+        for (const raw of fetched.records) {
+          if (raw.offset >= until[partition]!) break
+          if (!within(raw)) continue
+          const event = decodeEvent(raw, topic, partition)
+          if (key !== undefined && keyOf(event) !== key) continue
+          records.push(new Record(event, partition, raw.offset, place))
+          if (--left > 0) continue
+          next = raw.offset + 1
+          break
+        }
+        offsets[partition] = Math.max(offsets[partition]!, next)
+        if (offsets[partition] >= until[partition]!) {
+          remaining.delete(partition)
+          feed.remove(partition)
+        }
+        if (records.length > 0 || fetched.records.length > 0) yield { records, cursor: cursor() }
+      }
+      yield { records: [], cursor: cursor() }
+    } finally {
+      feed.close()
+      if (pool !== this.#pool) await this.#client.release(pool)
+    }
+  }
+
+  async get(topic: string, position: string): Promise<LogRecord> {
+    const place = readPosition(position)
+    const metadata = await this.#client.topic(topic).catch((error) => {
+      throw translate(error, 'the read')
+    })
+    const leader = place && metadata.partitions[place.partition]?.leader
+    if (place === undefined || leader === undefined) throw noPosition(position)
+    const { partition, offset } = place
+    const asks = [{ partition, offset }]
+    const limits = { maxWaitMs: 0, maxBytes: pageBytes, partitionBytes: pageBytes }
+    const found = await this.#client.retry('the read', 10_000, async () => {
+      try {
+        const { partitions } = await this.#client.topic(topic)
+        const node = partitions[partition]!.leader
+        const [fetched] = await fetchFrom(this.#client, this.#pool, node, { name: topic, metadata }, asks, limits)
+        return fetched
+      } catch (error) {
+        if (!hasProtocolError(error, 'OFFSET_OUT_OF_RANGE')) await this.#client.refresh(topic)
+        throw error
+      }
+    })
+    const raw = found?.records.find((record) => record.offset === offset)
+    if (raw === undefined) throw noPosition(position)
+    const { first } = await rangeOf(this.#client, topic)
+    const offsets = first.map((begin, i) => (i === partition ? offset + 1 : begin))
+    const cursor = writeCursor(incarnationOf(metadata.id), offsets)
+    return { position, cursor, event: decodeEvent(raw, topic, partition) }
+  }
+
+  /** Where a read ends that does not follow. */
+  async #until(topic: string, end: readonly number[], { to }: ReadOptions): Promise<readonly number[]> {
+    if (!(to instanceof Date)) return end
+    // Inclusive: up to the first that is later.
+    const later = await offsetsAt(this.#client, topic, to.getTime() + 1)
+    return end.map((last, i) => (later[i] === undefined || later[i] < 0 ? last : Math.min(later[i], last)))
+  }
+
+  /** Where producers set the time, a later record may be of an earlier time: it is left out by its own. */
+  #within(from: Start, { to, follow }: ReadOptions): (raw: RawRecord) => boolean {
+    const earliest = from instanceof Date ? from.getTime() : Number.NEGATIVE_INFINITY
+    const latest = to instanceof Date && follow !== true ? to.getTime() : Number.POSITIVE_INFINITY
+    return ({ timestamp }) => timestamp >= earliest && timestamp <= latest
+  }
+}
+
+function noPosition(position: string): GatewayError {
+  return new GatewayError('not_found', `There is no event at position ${position}.`)
+}
+
+/** The cursor after an offset of one partition, while the others stand still. */
+function placeWriter(incarnation: string, offsets: readonly number[], partition: number): (next: number) => string {
+  const now = [...offsets]
+  return (next) => {
+    now[partition] = next
+    return writeCursor(incarnation, now)
+  }
+}
+
+/** Its cursor is made where it is asked for: most readers take only that of the batch. */
+class Record implements LogRecord {
+  readonly event: LogRecord['event']
+  readonly position: string
+  readonly #offset: number
+  readonly #place: (next: number) => string
+
+  constructor(event: LogRecord['event'], partition: number, offset: number, place: (next: number) => string) {
+    this.event = event
+    this.position = writePosition(partition, offset)
+    this.#offset = offset
+    this.#place = place
+  }
+
+  get cursor(): string {
+    return this.#place(this.#offset + 1)
+  }
+}
+
+/** What was fetched and not read yet: a bounded number of answers. */
+class Inbox {
+  readonly #waiting: Fetched[] = []
+  readonly #signal: AbortSignal
+  #fault: unknown
+  #taker: (() => void) | undefined
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal
+    signal.addEventListener('abort', () => this.#taker?.(), { once: true })
+  }
+
+  get room(): boolean {
+    return this.#waiting.length < 4 && this.#fault === undefined
+  }
+
+  put(fetched: Fetched): void {
+    this.#waiting.push(fetched)
+    this.#taker?.()
+  }
+
+  fail(error: unknown): void {
+    this.#fault ??= error
+    this.#taker?.()
+  }
+
+  /** Undefined where the signal aborted. Rejects with what failed, once everything before it was taken. */
+  async take(): Promise<Fetched | undefined> {
+    while (true) {
+      if (this.#signal.aborted) return undefined
+      const fetched = this.#waiting.shift()
+      if (fetched !== undefined) return fetched
+      if (this.#fault !== undefined) throw this.#fault
+      await new Promise<void>((resolve) => {
+        this.#taker = resolve
+      })
+      this.#taker = undefined
+    }
+  }
+}

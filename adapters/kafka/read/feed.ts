@@ -1,0 +1,184 @@
+import { protocolErrorsCodesById } from '@platformatic/kafka'
+import { type ConnectionPool, type KafkaClient, pause } from '../client.ts'
+import { isTransient, translate } from '../errors.ts'
+import { type Fetched, type FetchLimits, fetchFrom } from './fetch.ts'
+
+export interface FeedOptions extends FetchLimits {
+  /** Whether more may come of anything now. Where it turns true again, `wake` is to be called. */
+  readonly wanted: () => boolean
+  /** Called in order for each partition. */
+  readonly onFetched: (fetched: Fetched) => void
+  /** Nothing more comes of this partition: what is wrong does not pass. */
+  readonly onFault: (partition: number, error: unknown) => void
+}
+
+interface Place {
+  offset: number
+  paused: boolean
+}
+
+const retryMs = 100
+/** Where a node was asked for a part only of what may be wanted next, it is not to wait for long. */
+const shortWaitMs = 100
+/** After so many failures in a row a partition's fault is told; elections are over by then. */
+const patienceMs = 60_000
+
+/**
+ * Fetches partitions of a topic from whoever leads them, one request at a time for each node, and goes on where it was
+ * when leaders change. It never moves a place by itself: an offset out of range is a fault.
+ */
+export class Feed {
+  readonly #client: KafkaClient
+  readonly #pool: ConnectionPool
+  readonly #topic: string
+  readonly #options: FeedOptions
+  readonly #places = new Map<number, Place>()
+  readonly #loops = new Set<number>()
+  #failing: number | undefined
+  #wake = Promise.withResolvers<void>()
+  #closed = false
+
+  constructor(client: KafkaClient, pool: ConnectionPool, topic: string, options: FeedOptions) {
+    this.#client = client
+    this.#pool = pool
+    this.#topic = topic
+    this.#options = options
+  }
+
+  /** Begins with a partition at an offset, or goes on elsewhere in it. */
+  set(partition: number, offset: number): void {
+    this.#places.set(partition, { offset, paused: false })
+    this.wake()
+  }
+
+  /** What is on its way of it is dropped. */
+  remove(partition: number): void {
+    this.#places.delete(partition)
+  }
+
+  pause(partition: number): void {
+    const place = this.#places.get(partition)
+    if (place !== undefined) place.paused = true
+  }
+
+  resume(partition: number): void {
+    const place = this.#places.get(partition)
+    if (place === undefined || !place.paused) return
+    place.paused = false
+    this.wake()
+  }
+
+  wake(): void {
+    this.#wake.resolve()
+    this.#wake = Promise.withResolvers()
+    if (this.#closed) return
+    for (const node of this.#leaders().keys()) this.#start(node)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#places.clear()
+    this.wake()
+  }
+
+  /** The partitions that are wanted now, by the node that leads them: -1 where none is known to. */
+  #leaders(): Map<number, number[]> {
+    const metadata = this.#client.peek(this.#topic)
+    const leaders = new Map<number, number[]>()
+    for (const [partition, { paused }] of this.#places) {
+      if (paused) continue
+      const leader = metadata?.partitions[partition]?.leader ?? -1
+      const led = leaders.get(leader)
+      if (led === undefined) leaders.set(leader, [partition])
+      else led.push(partition)
+    }
+    return leaders
+  }
+
+  #start(node: number): void {
+    if (this.#loops.has(node)) return
+    this.#loops.add(node)
+    this.#run(node).finally(() => this.#loops.delete(node))
+  }
+
+  async #run(node: number): Promise<void> {
+    while (!this.#closed) {
+      const wake = this.#wake.promise
+      const partitions = this.#options.wanted() ? this.#leaders().get(node) : undefined
+      if (partitions === undefined) {
+        if (node < 0) return
+        await wake
+        continue
+      }
+      if (node < 0) {
+        await this.#lookAgain()
+        continue
+      }
+      try {
+        await this.#fetch(node, partitions)
+        this.#failing = undefined
+      } catch (error) {
+        if (this.#closed) return
+        if (!isTransient(error) || this.#impatient()) {
+          for (const partition of partitions) this.#fault(partition, translate(error, 'the fetch'))
+        } else await this.#lookAgain()
+      }
+    }
+  }
+
+  async #fetch(node: number, partitions: readonly number[]): Promise<void> {
+    const metadata = await this.#client.topic(this.#topic)
+    const asks = partitions.flatMap((partition) => {
+      const place = this.#places.get(partition)
+      return place === undefined ? [] : [{ partition, offset: place.offset }]
+    })
+    if (asks.length === 0) return
+    const all = asks.length === this.#places.size || !this.#anyPaused()
+    const maxWaitMs = all ? this.#options.maxWaitMs : Math.min(shortWaitMs, this.#options.maxWaitMs)
+    const topic = { name: this.#topic, metadata }
+    const answers = await fetchFrom(this.#client, this.#pool, node, topic, asks, { ...this.#options, maxWaitMs })
+    let stale = false
+    for (const [i, { partition, offset }] of asks.entries()) {
+      const place = this.#places.get(partition)
+      // It may be gone, or set elsewhere, since it was asked for.
+      if (place === undefined || place.offset !== offset) continue
+      const fetched = answers.find((one) => one.partition === partition) ?? answers[i]
+      if (fetched === undefined || fetched.partition !== partition) continue
+      if (fetched.errorCode !== 0) {
+        const name = protocolErrorsCodesById[fetched.errorCode] ?? String(fetched.errorCode)
+        const error = translate(Object.assign(new Error(name), { apiId: name }), 'the fetch')
+        if (isTransient(error) || error.code === 'not_found') stale = true
+        else this.#fault(partition, error)
+        continue
+      }
+      place.offset = fetched.next
+      this.#options.onFetched(fetched)
+    }
+    if (stale) {
+      if (this.#impatient()) throw new Error('The partitions have had no leader for too long.')
+      await this.#lookAgain()
+    }
+  }
+
+  #anyPaused(): boolean {
+    for (const { paused } of this.#places.values()) if (paused) return true
+    return false
+  }
+
+  /** Whether it has failed for so long that somebody has to know. */
+  #impatient(): boolean {
+    this.#failing ??= Date.now()
+    return Date.now() - this.#failing > patienceMs
+  }
+
+  #fault(partition: number, error: unknown): void {
+    if (this.#places.delete(partition)) this.#options.onFault(partition, error)
+  }
+
+  async #lookAgain(): Promise<void> {
+    await pause(retryMs)
+    if (this.#closed) return
+    await this.#client.refresh(this.#topic).catch(() => undefined)
+    this.wake()
+  }
+}
