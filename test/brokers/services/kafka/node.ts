@@ -5,7 +5,7 @@ import { Jvm } from './jvm.ts'
 import { type Ports, users } from './properties.ts'
 
 const log4j = `-Dlog4j2.configurationFile=${resolve(import.meta.dirname, 'log4j2.properties')}`
-const quick = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xshare:auto']
+const brief = ['-Xmx128m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
 const cluster = 'MkU3OEVBNTcwNTJENDM2Qg'
 /** Against hanging: a start takes seconds, or a broker's session where it was killed before. */
 const startMs = 90_000
@@ -17,6 +17,8 @@ export interface Installation {
   readonly classpath: string
   /** The URL from which a broker may fetch the keys of tokens. */
   readonly jwks: string
+  /** An option of Java for the archive of classes that are loaded already. */
+  readonly classes: string
 }
 
 /** One broker, which is a controller too: a process that can be ended and started again on its data and ports. */
@@ -73,7 +75,7 @@ export class KafkaNode {
     ])
     const words = ['kafka.tools.StorageTool', 'format', '-t', cluster, '-c', this.#properties, ...scram]
     const { java, classpath } = this.#installation
-    await run(java, ['-Xmx128m', ...quick, log4j, '-cp', classpath, ...words])
+    await run(java, [...brief, log4j, '-cp', classpath, ...words])
   }
 
   get #properties(): string {
@@ -83,10 +85,10 @@ export class KafkaNode {
   /** Resolves when the node answers requests and the others that run have it in the cluster. */
   async start(): Promise<void> {
     if (this.running) throw new Error(`Node ${this.id} runs already`)
-    const { java, classpath, jwks } = this.#installation
+    const { java, classpath, jwks, classes } = this.#installation
     const settings = [`-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=${jwks}`, `-Dkafka.logs.dir=${this.#folder}`]
     const heap = ['-Xms256m', '-Xmx512m', '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20', '-XX:TieredStopAtLevel=1']
-    const words = [...heap, log4j, ...settings, '-cp', classpath, 'kafka.Kafka', this.#properties]
+    const words = [...heap, classes, log4j, ...settings, '-cp', classpath, 'kafka.Kafka', this.#properties]
     this.#paused = false
     this.#jvm = new Jvm(this.#folder, [java, ...words])
     await this.#jvm.line('Kafka Server started', startMs)
