@@ -111,6 +111,7 @@ export class KafkaAdmin implements Admin {
         await this.#admin().createTopics({ topics: [{ topic, partitions, replicas }], configs })
       } catch (error) {
         if (hasProtocolError(error, 'TOPIC_ALREADY_EXISTS')) return
+        if (hasProtocolError(error, 'INVALID_TOPIC_EXCEPTION')) throw nameRefused(topic, error)
         if (!hasProtocolError(error, 'INVALID_REPLICATION_FACTOR')) throw error
         throw new UnsupportedError('replicas', `The cluster has not the ${replicas} nodes that ${topic} is to have.`)
       }
@@ -146,6 +147,12 @@ export class KafkaAdmin implements Admin {
       if (!expected(metadata)) throw unknownYet()
     })
   }
+}
+
+/** Its metrics have no dots, so that Kafka takes a dot and an underscore in names for the same. */
+function nameRefused(topic: string, cause: unknown): GatewayError {
+  const detail = `Kafka has a topic whose name differs from ${topic} only in dots and underscores: give this one another name at the broker (name).`
+  return new GatewayError('conflict', detail, { cause })
 }
 
 function unknownYet(cause?: unknown): GatewayError {

@@ -65,6 +65,7 @@ export class KafkaGroups implements Groups {
   }
 
   async list(topic: string): Promise<readonly string[]> {
+    await this.#topic(topic)
     const prefix = groupIdOf(topic, '')
     const groups = await this.#client.retry('the list of groups', deadlineMs, () => this.#admin().listGroups({}))
     return [...groups.keys()].filter((id) => id.startsWith(prefix)).map((id) => id.slice(prefix.length))

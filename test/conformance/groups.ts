@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { GroupOptions, Start } from '../../src/core/broker.ts'
 import { requireSeek, unmet } from '../../src/core/capabilities.ts'
+import { GatewayError } from '../../src/core/errors.ts'
 import type { Event } from '../../src/core/event.ts'
 import { assertQuiet, drain, share, take } from './consuming.ts'
 import type { Context } from './context.ts'
@@ -52,8 +53,12 @@ const isolated: Scenario = {
   title: 'Topics are isolated, also where their names and the ids of their events are alike',
   async run(context) {
     const stem = context.name('like')
-    const topics = [`${stem}.a`, `${stem}-a`, `${stem}_a`, `${stem}a`]
-    for (const topic of topics) await context.createTopic(topic)
+    const topics: string[] = []
+    for (const topic of [`${stem}.a`, `${stem}-a`, `${stem}_a`, `${stem}a`]) {
+      // A broker to which two names are one says so, and is not asked for both.
+      if (await isCreated(context, topic)) topics.push(topic)
+    }
+    assert(topics.length >= 3, `of four names that are alike ${topics.length} can be had`)
     const groups = []
     for (const topic of topics) groups.push(await context.group(topic))
     for (const [i, topic] of topics.entries()) {
@@ -65,6 +70,16 @@ const isolated: Scenario = {
     }
     if (context.capabilities.replay) for (const topic of topics) await followsOnly(context, topic)
   },
+}
+
+async function isCreated(context: Context, topic: string): Promise<boolean> {
+  try {
+    await context.createTopic(topic)
+    return true
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'conflict') return false
+    throw error
+  }
 }
 
 /** A live read goes on from its topic's history to what comes next there, and to nothing that other topics hold. */
