@@ -52,6 +52,8 @@ async function firstValue(brokers: readonly string[], topic: string): Promise<st
     groupId: 'readers',
     sessionTimeout: 1000,
     heartbeatInterval: 200,
+    // Its end waits for a request that waits.
+    maxWaitTimeInMs: 100,
   })
   const { promise, resolve, reject } = Promise.withResolvers<string | undefined>()
   consumer.on(consumer.events.CRASH, ({ payload }) => payload.restart || reject(payload.error))
