@@ -1,4 +1,8 @@
-import { type Admin as AdminClient, ConfigResourceTypes, IncrementalAlterConfigOperationTypes } from '@platformatic/kafka'
+import {
+  type Admin as AdminClient,
+  ConfigResourceTypes,
+  IncrementalAlterConfigOperationTypes,
+} from '@platformatic/kafka'
 import {
   type Admin,
   type Change,
@@ -8,7 +12,7 @@ import {
   type TopicState,
   UnsupportedError,
 } from '../../src/core/index.ts'
-import { type KafkaClient, type TopicMetadata } from './client.ts'
+import type { KafkaClient, TopicMetadata } from './client.ts'
 import { hasProtocolError, translate } from './errors.ts'
 import { readSettings, settingNames, type TopicSettings, writeSettings } from './settings.ts'
 

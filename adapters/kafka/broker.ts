@@ -1,4 +1,4 @@
-import { Admin as AdminClient } from '@platformatic/kafka'
+import type { Admin as AdminClient } from '@platformatic/kafka'
 import {
   type Admin,
   type Broker,

@@ -38,7 +38,8 @@ function refusal(error: unknown): string | undefined {
     }
     if (refusedByTls.test(code)) return `TLS with the broker fails (tls): ${message}`
     if (message === 'Broker requires TLS.') return 'The broker speaks TLS: set tls'
-    if (message.startsWith('TLS handshake failed')) return 'The broker does not speak TLS, or asks for a certificate (tls)'
+    if (message.startsWith('TLS handshake failed'))
+      return 'The broker does not speak TLS, or asks for a certificate (tls)'
   }
   return undefined
 }

@@ -1,11 +1,5 @@
 import type { Admin as AdminClient } from '@platformatic/kafka'
-import {
-  GatewayError,
-  type GroupOptions,
-  type GroupState,
-  type Groups,
-  type Start,
-} from '../../src/core/index.ts'
+import { GatewayError, type GroupOptions, type GroupState, type Groups, type Start } from '../../src/core/index.ts'
 import type { KafkaClient } from './client.ts'
 import type { KafkaConsumer } from './consume/consumer.ts'
 import { commitPlaces, groupIdOf, nobody, type Place, readPlaces } from './consume/places.ts'

@@ -96,14 +96,16 @@ export class KafkaConsumer implements Consumer {
 
   async pull({ max, waitMs, signal }: PullOptions): Promise<Batch> {
     const end = Date.now() + waitMs
+    if (this.#closing !== undefined) throw closed()
     while (true) {
-      if (this.#closing !== undefined) throw closed()
       if (this.#fault !== undefined) throw this.#fault
       const owned = this.#next()
       const count = Math.min(max, this.#credit)
       if (owned !== undefined && count > 0) return this.#deliver(owned, count)
       const left = end - Date.now()
-      if (left <= 0 || signal.aborted) return { deliveries: [], epoch: this.#epoch, revoked: signal }
+      if (left <= 0 || signal.aborted || this.#closing !== undefined) {
+        return { deliveries: [], epoch: this.#epoch, revoked: signal }
+      }
       await this.#arrival(left, signal)
     }
   }

@@ -226,7 +226,9 @@ export class Lane {
 
   #giveUp(perhaps: boolean, reason: GatewayError | undefined): Verdict & { readonly status: 'failed' | 'unknown' } {
     if (!perhaps) {
-      const late = new GatewayError('unavailable', 'The time was over before anything was sent.', { retryAfterMs: 1000 })
+      const late = new GatewayError('unavailable', 'The time was over before anything was sent.', {
+        retryAfterMs: 1000,
+      })
       return { status: 'failed', error: reason ?? late }
     }
     if (this.#identity !== undefined) {
@@ -252,8 +254,6 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Prom
   return new Promise((resolve, reject) => {
     const stop = () => resolve(undefined)
     signal.addEventListener('abort', stop, { once: true })
-    promise
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', stop))
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
   })
 }

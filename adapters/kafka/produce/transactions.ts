@@ -113,7 +113,11 @@ export class Transactions {
   }
 }
 
-function messageOf(topic: string, partition: number, { event, key }: Entry): MessageToProduce<Buffer, Buffer, Buffer, Buffer> {
+function messageOf(
+  topic: string,
+  partition: number,
+  { event, key }: Entry,
+): MessageToProduce<Buffer, Buffer, Buffer, Buffer> {
   return {
     topic,
     partition,
@@ -129,7 +133,8 @@ function asBuffer(bytes: Uint8Array): Buffer {
 }
 
 function unknown(events: readonly Event[]): PublishResult[] {
-  const detail = 'Kafka did not confirm the transaction; it may have stored all of it. Publish it again with the same ids.'
+  const detail =
+    'Kafka did not confirm the transaction; it may have stored all of it. Publish it again with the same ids.'
   const error = new GatewayError('unknown_outcome', detail).toItem()
   return events.map(({ attributes }) => ({ id: attributes.id, status: 'unknown', error }))
 }
