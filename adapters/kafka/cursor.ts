@@ -17,11 +17,11 @@ export function writeCursor(incarnation: string, offsets: readonly number[]): st
  * topic, `invalid_argument` for none.
  */
 export function readCursor(cursor: string, incarnation: string): number[] {
-  const match = pattern.exec(cursor)
-  const offsets = match?.[2]!.split('.').map((text) => Number.parseInt(text, 36))
-  if (offsets === undefined || !offsets.every(Number.isSafeInteger)) {
+  const [, topic, places = ''] = pattern.exec(cursor) ?? []
+  const offsets = places.split('.').map((text) => Number.parseInt(text, 36))
+  if (!offsets.every(Number.isSafeInteger)) {
     throw new GatewayError('invalid_argument', 'This is no cursor of a topic of Kafka.')
   }
-  if (match![1] !== incarnation) throw new GatewayError('stale_cursor', 'The cursor belongs to another topic.')
+  if (topic !== incarnation) throw new GatewayError('stale_cursor', 'The cursor belongs to another topic.')
   return offsets
 }

@@ -1,3 +1,4 @@
+import { protocolErrorsCodesById } from '@platformatic/kafka'
 import { type ErrorCode, GatewayError } from '../../src/core/index.ts'
 
 /** What the client's errors have in common; they nest by `errors` and by `cause`. */
@@ -85,6 +86,12 @@ export function translate(error: unknown, doing: string): GatewayError {
 export function isTransient(error: unknown): boolean {
   if (error instanceof GatewayError) return error.retryable
   return translate(error, '').code === 'unavailable'
+}
+
+/** What an answer says of one partition, as the library would have thrown it. */
+export function partitionError(errorCode: number): Error {
+  const apiId = protocolErrorsCodesById[errorCode] ?? `error ${errorCode}`
+  return Object.assign(new Error(apiId), { apiId })
 }
 
 export function closed(): GatewayError {

@@ -9,7 +9,7 @@ import {
 } from '../../src/core/index.ts'
 import type { ConnectionPool, KafkaClient } from './client.ts'
 import { incarnationOf, writeCursor } from './cursor.ts'
-import { hasProtocolError, translate } from './errors.ts'
+import { hasProtocolError, partitionError, translate } from './errors.ts'
 import type { Partitioner } from './partitioner.ts'
 import { readPosition, writePosition } from './position.ts'
 import { decodeEvent } from './read/event.ts'
@@ -46,7 +46,9 @@ export class KafkaLog implements Log {
     const offsets = await offsetsFrom(this.#client, topic, from, range, only)
     const until = follow ? range.end.map(() => Number.POSITIVE_INFINITY) : await this.#until(topic, range.end, options)
     // The other partitions have nothing of this key: they are covered.
-    if (only !== undefined) range.end.forEach((end, i) => i !== only && (offsets[i] = Math.max(offsets[i]!, end)))
+    for (const [i, end] of range.end.entries()) {
+      if (only !== undefined && i !== only) offsets[i] = Math.max(offsets[i]!, end)
+    }
     const incarnation = incarnationOf(id)
     const cursor = () => writeCursor(incarnation, offsets)
     yield { records: [], cursor: cursor() }
@@ -119,9 +121,11 @@ export class KafkaLog implements Log {
         const { partitions } = await this.#client.topic(topic)
         const node = partitions[partition]!.leader
         const [fetched] = await fetchFrom(this.#client, this.#pool, node, { name: topic, metadata }, asks, limits)
+        if (fetched !== undefined && fetched.errorCode !== 0) throw partitionError(fetched.errorCode)
         return fetched
       } catch (error) {
-        if (!hasProtocolError(error, 'OFFSET_OUT_OF_RANGE')) await this.#client.refresh(topic)
+        if (hasProtocolError(error, 'OFFSET_OUT_OF_RANGE')) return undefined
+        await this.#client.refresh(topic)
         throw error
       }
     })

@@ -21,6 +21,8 @@ export const keysSchema = z.array(key)
 const ensure = z.strictObject({
   partitions: count(1, 100_000).optional(),
   replicas: count(1, 100).optional(),
+  minInsyncReplicas: count(1, 100).optional(),
+  compaction: z.boolean().optional(),
   retention: retention.optional(),
   dedupWindow: duration({ min: 0, max: 365 * day }).optional(),
 })

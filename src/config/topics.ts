@@ -1,4 +1,4 @@
-import type { Broker, TopicSpec } from '../core/broker.ts'
+import type { Broker, TopicSpec, TopicState } from '../core/broker.ts'
 import { type Requirements, unmet } from '../core/capabilities.ts'
 import { GatewayError, toGatewayError } from '../core/errors.ts'
 import type { OpenedBroker } from './brokers.ts'
@@ -42,10 +42,12 @@ export function requirementsOf({ requires = {} }: ConfiguredTopic): Requirements
 }
 
 function specOf({ ensure = {} }: ConfiguredTopic): TopicSpec {
-  const { partitions, replicas, retention, dedupWindow } = ensure
+  const { partitions, replicas, minInsyncReplicas, compaction, retention, dedupWindow } = ensure
   return {
     ...(partitions !== undefined && { partitions }),
     ...(replicas !== undefined && { replicas }),
+    ...(minInsyncReplicas !== undefined && { minInsyncReplicas }),
+    ...(compaction !== undefined && { compaction }),
     ...(retention !== undefined && { retention }),
     ...(dedupWindow !== undefined && { dedupWindowMs: dedupWindow }),
   }
@@ -62,6 +64,12 @@ export async function refusals(topics: readonly DeclaredTopic[]): Promise<string
     for (const { capability, asked, has } of unmet(topic.requires, topic.broker.capabilities)) {
       found.push(`${who}: requires capability ${capability}: ${asked}, and the broker has ${has}.`)
     }
+    if (topic.spec === undefined) {
+      const missing = await missingTopic(topic)
+      if (missing !== undefined) found.push(`${who}: ${missing}`)
+    }
+    const weaker = await weakness(topic)
+    if (weaker !== undefined) found.push(weaker)
     if (topic.spec === undefined) continue
     if (topic.broker.admin === undefined) {
       found.push(`${who}: ensure is not possible, for this broker does not let topics be made; leave it out.`)
@@ -79,12 +87,44 @@ export async function refusals(topics: readonly DeclaredTopic[]): Promise<string
   return found
 }
 
-/** Makes a declared topic, or brings it to what was asked. */
-export async function ensureTopic({ name, brokerName, brokerTopic, broker, spec }: DeclaredTopic): Promise<void> {
+/** Makes a declared topic, or brings it to what was asked. Throws where what it is then is less than what it requires. */
+export async function ensureTopic(topic: DeclaredTopic): Promise<void> {
+  const { name, brokerName, brokerTopic, broker, spec } = topic
   if (spec === undefined) return
   try {
     await broker.admin?.ensure(brokerTopic, spec)
   } catch (thrown) {
+    throw named(`Topic ${name} on broker ${brokerName}`, thrown)
+  }
+  const weaker = await weakness(topic)
+  if (weaker !== undefined) throw new GatewayError('misconfigured', weaker)
+}
+
+/** Why a topic that the configuration leaves to the broker cannot be used; undefined where it can, or nobody can tell. */
+async function missingTopic(topic: DeclaredTopic): Promise<string | undefined> {
+  if (topic.broker.admin === undefined || (await stateOf(topic)) !== undefined) return undefined
+  return `the broker has no topic ${topic.brokerTopic}: make it there, or let it be made by ensure: {}.`
+}
+
+/** What the topic's own settings make of the broker's durability, where that is less than the topic requires. */
+async function weakness(topic: DeclaredTopic): Promise<string | undefined> {
+  const { name, brokerName, requires } = topic
+  if (requires.durability === undefined) return undefined
+  const state = await stateOf(topic)
+  if (state?.durability === undefined) return undefined
+  const { durability, replicas, minInsyncReplicas } = state
+  const [found] = unmet({ durability: requires.durability }, { ...topic.broker.capabilities, durability })
+  if (found === undefined) return undefined
+  const why = `replicas ${replicas}${minInsyncReplicas === undefined ? '' : `, minInsyncReplicas ${minInsyncReplicas}`}`
+  return `Topic ${name} on broker ${brokerName}: requires capability durability: ${found.asked}, and the topic has ${found.has} (${why}).`
+}
+
+/** Undefined where the broker has no such topic. */
+async function stateOf({ name, brokerName, brokerTopic, broker }: DeclaredTopic): Promise<TopicState | undefined> {
+  try {
+    return await broker.admin?.describe(brokerTopic)
+  } catch (thrown) {
+    if (thrown instanceof GatewayError && thrown.code === 'not_found') return undefined
     throw named(`Topic ${name} on broker ${brokerName}`, thrown)
   }
 }

@@ -166,6 +166,12 @@ export class Topics {
     const { partitions = topic?.settings.partitions ?? this.#defaults.partitions, replicas = 1, retention } = spec
     const dedupMs = spec.dedupWindowMs ?? topic?.settings.dedupMs ?? this.#defaults.dedupMs
     if (replicas > 1) throw new UnsupportedError('replicas', 'The embedded broker keeps one copy of its events.')
+    if ((spec.minInsyncReplicas ?? 1) > 1) {
+      throw new UnsupportedError('minInsyncReplicas', 'The embedded broker keeps one copy of its events.')
+    }
+    if (spec.compaction === true) {
+      throw new UnsupportedError('compaction', 'The embedded broker does not compact: events go by age and size.')
+    }
     if (partitions > maxPartitions) {
       throw new UnsupportedError(
         'partitions',

@@ -142,7 +142,7 @@ export class Lane {
           break
         }
         if (appended.errorCode === 0) return this.#advance(batch, Number(appended.baseOffset))
-        name = protocolErrorsCodesById[appended.errorCode] ?? `error ${appended.errorCode}`
+        name = nameOf(appended.errorCode)
       } catch (thrown) {
         const unsent = thrown instanceof Unsent || thrown instanceof GatewayError
         const error = thrown instanceof Unsent ? thrown.cause : thrown
@@ -239,6 +239,10 @@ export class Lane {
     const detail = 'Kafka did not confirm the event; it may have stored it. Publish it again with the same id.'
     return { status: 'unknown', error: new GatewayError('unknown_outcome', detail, { cause: reason }) }
   }
+}
+
+function nameOf(errorCode: number): string {
+  return protocolErrorsCodesById[errorCode] ?? `error ${errorCode}`
 }
 
 function notStored(event: Event, status: 'failed' | 'unknown', error: GatewayError): PublishResult {

@@ -1,6 +1,5 @@
-import { protocolErrorsCodesById } from '@platformatic/kafka'
 import { type ConnectionPool, type KafkaClient, pause } from '../client.ts'
-import { isTransient, translate } from '../errors.ts'
+import { isTransient, partitionError, translate } from '../errors.ts'
 import { type Fetched, type FetchLimits, fetchFrom } from './fetch.ts'
 
 export interface FeedOptions extends FetchLimits {
@@ -145,8 +144,7 @@ export class Feed {
       const fetched = answers.find((one) => one.partition === partition) ?? answers[i]
       if (fetched === undefined || fetched.partition !== partition) continue
       if (fetched.errorCode !== 0) {
-        const name = protocolErrorsCodesById[fetched.errorCode] ?? String(fetched.errorCode)
-        const error = translate(Object.assign(new Error(name), { apiId: name }), 'the fetch')
+        const error = translate(partitionError(fetched.errorCode), 'the fetch')
         if (isTransient(error) || error.code === 'not_found') stale = true
         else this.#fault(partition, error)
         continue
