@@ -12,6 +12,7 @@ import {
   type OpenOptions,
   type PublishOptions,
   type PublishResult,
+  unlessAborted,
 } from '../../src/core/index.ts'
 import { EmbeddedAdmin } from './admin.ts'
 import { capabilitiesOf, maxEventBytes } from './capabilities.ts'
@@ -157,22 +158,4 @@ function resultsOf(events: readonly Event[], { first, duplicates }: Output<'publ
     }
   }
   return results
-}
-
-/** Undefined where the signal aborted first; what becomes of the promise is then nobody's concern. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const stop = () => resolve(undefined)
-    signal.addEventListener('abort', stop, { once: true })
-    promise.then(
-      (value) => {
-        signal.removeEventListener('abort', stop)
-        resolve(value)
-      },
-      (error) => {
-        signal.removeEventListener('abort', stop)
-        reject(error)
-      },
-    )
-  })
 }

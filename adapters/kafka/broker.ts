@@ -12,10 +12,11 @@ import {
   type OpenOptions,
   type PublishOptions,
   type PublishResult,
+  unlessAborted,
 } from '../../src/core/index.ts'
 import { KafkaAdmin } from './admin.ts'
 import { capabilitiesOf } from './capabilities.ts'
-import { type KafkaClient, pause } from './client.ts'
+import type { KafkaClient } from './client.ts'
 import type { Config } from './config.ts'
 import { KafkaConsumer } from './consume/consumer.ts'
 import { closed, translate } from './errors.ts'
@@ -43,6 +44,7 @@ export class KafkaBroker implements Broker {
   readonly #admin: AdminClient
   readonly #config: Config
   readonly #groups: KafkaGroups
+  readonly #topics: KafkaAdmin
   readonly #producer: Producer
   readonly #transactions: Transactions
   readonly #members = new Map<string, Set<KafkaConsumer>>()
@@ -64,7 +66,8 @@ export class KafkaBroker implements Broker {
     this.#groups = new KafkaGroups(client, open, (groupId) => [...(this.#members.get(groupId) ?? [])])
     this.groups = this.#groups
     this.log = new KafkaLog(client, partitioner)
-    this.admin = new KafkaAdmin(client, open, config.acks)
+    this.#topics = new KafkaAdmin(client, open, config.acks)
+    this.admin = this.#topics
   }
 
   async publish(topic: string, events: readonly Event[], options: PublishOptions): Promise<readonly PublishResult[]> {
@@ -104,11 +107,9 @@ export class KafkaBroker implements Broker {
   /** Good where the cluster answers, and every topic that was published to has leaders with enough replicas. */
   async health(): Promise<void> {
     if (this.#closing !== undefined) throw closed()
-    const late = pause(healthMs).then(() => {
-      throw new GatewayError('unavailable', 'No broker of Kafka answers.', { retryAfterMs: 1000 })
-    })
-    late.catch(() => undefined)
-    await Promise.race([this.#check(), late])
+    const checking = this.#check().then(() => true)
+    if (await unlessAborted(checking, AbortSignal.timeout(healthMs))) return
+    throw new GatewayError('unavailable', 'No broker of Kafka answers.', { retryAfterMs: 1000 })
   }
 
   async #check(): Promise<void> {
@@ -121,9 +122,19 @@ export class KafkaBroker implements Broker {
   }
 
   async #checkTopic(topic: string): Promise<void> {
-    const { partitions } = await this.#client.refresh(topic)
-    const headless = partitions.findIndex(({ leader }) => leader < 0)
-    if (headless >= 0) throw new GatewayError('unavailable', `Partition ${headless} of ${topic} has no leader.`)
+    const state = await this.#topics.describe(topic).catch((error) => {
+      // Whoever deleted it knows.
+      if (error instanceof GatewayError && error.code === 'not_found') return undefined
+      throw error
+    })
+    const { placement = [], minInsyncReplicas = 1 } = state ?? {}
+    const enough = this.#config.acks === 'all' ? minInsyncReplicas : 1
+    for (const { partition, leader, inSync } of placement) {
+      const who = `Partition ${partition} of ${topic}`
+      if (leader === undefined) throw new GatewayError('unavailable', `${who} has no leader.`)
+      if (inSync.length >= enough) continue
+      throw new GatewayError('unavailable', `${who} has ${inSync.length} replicas in sync; ${enough} are needed.`)
+    }
   }
 
   close(): Promise<void> {

@@ -33,8 +33,9 @@ const refusedByTls =
 
 /** Why a broker refuses this client for good, or undefined where it does not. */
 function refusal(error: unknown): string | undefined {
-  for (const { code = '', apiId = '', message } of chain(error)) {
-    if (code === 'PLT_KFK_AUTHENTICATION' || apiId.includes('SASL')) {
+  for (const { code = '', apiId = '', message, cause } of chain(error)) {
+    // A connection that broke in the midst of it says nothing of the credentials.
+    if ((code === 'PLT_KFK_AUTHENTICATION' && !isBroken(cause)) || apiId.includes('SASL')) {
       return 'The broker refuses the credentials (sasl)'
     }
     if (refusedByTls.test(code)) return `TLS with the broker fails (tls): ${message}`
@@ -43,6 +44,10 @@ function refusal(error: unknown): string | undefined {
       return 'The broker does not speak TLS, or asks for a certificate (tls)'
   }
   return undefined
+}
+
+function isBroken(cause: unknown): boolean {
+  return [...chain(cause)].some(({ code }) => code === 'PLT_KFK_NETWORK' || code === 'PLT_KFK_TIMEOUT')
 }
 
 const codes: Readonly<Record<string, ErrorCode>> = {

@@ -17,6 +17,7 @@ async function open(parsed: Config): Promise<Broker> {
   const admin = new Admin({ ...client.reach, retries: 0 })
   try {
     const nodes = await client.retry('the connection', openMs, () => client.ping())
+    await checkVersion(client)
     const cluster = { nodes, maxMessageBytes: await maxMessageBytes(client, admin) }
     return new KafkaBroker(client, admin, parsed, cluster)
   } catch (thrown) {
@@ -26,6 +27,13 @@ async function open(parsed: Config): Promise<Broker> {
     const detail = `${error.message} It was asked at ${servers}.`
     throw new GatewayError(error.code, detail, { cause: error.cause ?? error })
   }
+}
+
+/** The oldest whose requests this adapter speaks: with topic ids, and places of several groups (OffsetFetch 8). */
+async function checkVersion(client: KafkaClient): Promise<void> {
+  const { version } = await client.retry('the connection', openMs, () => client.api('OffsetFetch'))
+  if (version < 8)
+    throw new GatewayError('misconfigured', 'The brokers are too old: Kafka 3.0 is the oldest spoken to.')
 }
 
 /** `message.max.bytes` of a node; its default where the credentials may not see it. */

@@ -1,4 +1,5 @@
 /** The vocabulary and the laws, for whoever writes an adapter or embeds the gateway. */
+export * from './abort.ts'
 export * from './binary.ts'
 export * from './binding.ts'
 export * from './broker.ts'

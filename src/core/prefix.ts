@@ -24,6 +24,11 @@ export class Prefix {
     return this.#waiting.length - this.#head - this.#settled.size
   }
 
+  /** How many were delivered from `place` on. */
+  get span(): number {
+    return this.#waiting.length - this.#head
+  }
+
   deliver(position: number): void {
     this.#waiting.push(position)
     this.#next = position + 1

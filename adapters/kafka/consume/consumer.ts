@@ -33,6 +33,8 @@ const waitMs = 250
 const fetchBytes = 1 << 20
 const partitionBytes = 256 << 10
 const receiptForm = /^([0-9a-f]{8})\.(\d+)\.(\d+)\.(\d+)$/
+/** So much of a partition is delivered at the most after an event that is not settled: it is what a crash repeats. */
+const spanMax = 10_000
 const never = Number.MAX_SAFE_INTEGER
 
 /** One member of a group: pulls from the partitions that are its own, and commits what is settled without a gap. */
@@ -49,6 +51,9 @@ export class KafkaConsumer implements Consumer {
   readonly #leaving = new Set<Owned>()
   /** Tells this consumer's receipts from those of others. */
   readonly #name = crypto.randomUUID().slice(0, 8)
+  /** By partition, the assignment that its place is being looked up for. */
+  readonly #terms = new Map<number, number>()
+  #term = 0
   #epoch = 0
   #turn = 0
   #fault: GatewayError | undefined
@@ -183,7 +188,7 @@ export class KafkaConsumer implements Consumer {
     const all = [...this.#owned.values()]
     for (let i = 0; i < all.length; i++) {
       const owned = all[(this.#turn + i) % all.length]!
-      if (owned.waiting === 0) continue
+      if (owned.waiting === 0 || owned.prefix.span >= spanMax) continue
       this.#turn = (this.#turn + i + 1) % all.length
       return owned
     }
@@ -221,15 +226,17 @@ export class KafkaConsumer implements Consumer {
   /** Goes on from the group's own places, and nowhere else; a partition that was added later is read from its beginning. */
   async #assign(partitions: readonly number[]): Promise<void> {
     const { groupId, topic } = this.#options
-    const { generation } = this.#membership.member
+    const term = ++this.#term
+    for (const partition of partitions) this.#terms.set(partition, term)
     try {
       const places = await readPlaces(this.#client, this.#commits, groupId, topic, partitions)
       const added = partitions.some((partition) => !places.has(partition))
       const first = added ? await firstOffsets(this.#client, topic) : []
-      // What the group decided meanwhile comes by itself.
-      if (this.#closing !== undefined || generation > this.#membership.member.generation) return
+      if (this.#closing !== undefined) return
       for (const partition of partitions) {
-        if (!this.#membership.holds(partition) || this.#owned.has(partition)) continue
+        // It may have gone meanwhile, and even have come again: another one moved its place then.
+        if (this.#terms.get(partition) !== term) continue
+        this.#terms.delete(partition)
         this.#begin(places.get(partition) ?? { partition, offset: first[partition]!, note: '' })
       }
     } catch (error) {
@@ -238,7 +245,7 @@ export class KafkaConsumer implements Consumer {
       this.#notify()
       await pause(1000)
       this.#fault = undefined
-      await this.#assign(partitions.filter((partition) => this.#membership.holds(partition)))
+      await this.#assign(partitions.filter((partition) => this.#terms.get(partition) === term))
     }
   }
 
@@ -276,6 +283,7 @@ export class KafkaConsumer implements Consumer {
   #drop(partitions: readonly number[]): Owned[] {
     return partitions.flatMap((partition) => {
       const owned = this.#owned.get(partition)
+      this.#terms.delete(partition)
       this.#owned.delete(partition)
       this.#feed.remove(partition)
       return owned === undefined ? [] : [owned]

@@ -1,7 +1,6 @@
 import { Consumer } from '@platformatic/kafka'
 import { GatewayError } from '../../../src/core/index.ts'
 import type { KafkaClient } from '../client.ts'
-import { isTransient, translate } from '../errors.ts'
 import type { Member } from './places.ts'
 
 export interface MembershipOptions {
@@ -83,10 +82,6 @@ export class Membership {
     return this.#changed.promise
   }
 
-  holds(partition: number): boolean {
-    return this.#held.has(partition)
-  }
-
   /** The broker says that we are none of the group's members any more. */
   lost(): void {
     const partitions = [...this.#held]
@@ -153,8 +148,8 @@ export class Membership {
       if (partitionsCount <= this.#known) return
       this.#known = partitionsCount
       this.#rejoin(0)
-    } catch (error) {
-      if (!isTransient(error) && translate(error, '').code !== 'not_found') throw error
+    } catch {
+      // The next look may be luckier.
     }
   }
 

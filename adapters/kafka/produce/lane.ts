@@ -1,5 +1,5 @@
 import { type initProducerIdV5, protocolErrorsCodesById } from '@platformatic/kafka'
-import { BrokenKeys, type Event, GatewayError, type PublishResult } from '../../../src/core/index.ts'
+import { BrokenKeys, type Event, GatewayError, type PublishResult, unlessAborted } from '../../../src/core/index.ts'
 import { type KafkaClient, pause } from '../client.ts'
 import { closed, isTransient, translate } from '../errors.ts'
 import { writePosition } from '../position.ts'
@@ -56,6 +56,11 @@ const sequenceLost = new Set([
 /** The broker refuses a batch because of a record in it. */
 const divisible = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD'])
 
+interface Identity {
+  readonly producerId: bigint
+  readonly epoch: number
+}
+
 type Verdict =
   | { readonly status: 'stored'; readonly base: number | undefined }
   | { readonly status: 'failed' | 'unknown'; readonly error: GatewayError; readonly divide?: true }
@@ -71,7 +76,7 @@ export class Lane {
   readonly #partition: number
   readonly #options: LaneOptions
   #tail: Promise<void> = Promise.resolve()
-  #identity: { readonly producerId: bigint; epoch: number } | undefined
+  #identity: Identity | undefined
   #sequence = 0
 
   constructor(client: KafkaClient, topic: string, partition: number, options: LaneOptions) {
@@ -136,7 +141,7 @@ export class Lane {
     for (let pauseMs = firstPauseMs; !signal.aborted; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       let name: string
       try {
-        const appended = await unlessAborted(this.#try(batch), signal)
+        const appended = await unlessAborted(this.#try(batch, signal), signal)
         if (appended === undefined) {
           perhaps = true
           break
@@ -181,16 +186,18 @@ export class Lane {
   }
 
   /** Throws Unsent, or a GatewayError, where nothing was sent. */
-  async #try(batch: Batch): Promise<Appended> {
+  async #try(batch: Batch, signal: AbortSignal): Promise<Appended> {
     const { partitions } = await this.#client.topic(this.#topic)
     const leader = partitions[this.#partition]?.leader ?? -1
     if (leader < 0) throw new GatewayError('unavailable', 'The partition has no leader.', { retryAfterMs: 1000 })
     const identity = await this.#identify()
+    // Whoever was given up on must not use the sequence that is the next one's by now.
+    if (signal.aborted) throw new Unsent(signal.reason)
     const bytes = batch.stamped({ ...identity, sequence: this.#sequence })
     return this.#options.sender(leader).append({ topic: this.#topic, partition: this.#partition, bytes })
   }
 
-  async #identify(): Promise<{ readonly producerId: bigint; epoch: number }> {
+  async #identify(): Promise<Identity> {
     if (this.#identity !== undefined) return this.#identity
     try {
       const transactionTimeoutMs = 60_000
@@ -233,8 +240,8 @@ export class Lane {
     }
     if (this.#identity !== undefined) {
       this.#sequence = 0
-      if (this.#identity.epoch >= lastEpoch - 1) this.#identity = undefined
-      else this.#identity.epoch++
+      const epoch = this.#identity.epoch + 1
+      this.#identity = epoch < lastEpoch ? { ...this.#identity, epoch } : undefined
     }
     const detail = 'Kafka did not confirm the event; it may have stored it. Publish it again with the same id.'
     return { status: 'unknown', error: new GatewayError('unknown_outcome', detail, { cause: reason }) }
@@ -247,17 +254,4 @@ function nameOf(errorCode: number): string {
 
 function notStored(event: Event, status: 'failed' | 'unknown', error: GatewayError): PublishResult {
   return { id: event.attributes.id, status, error: error.toItem() }
-}
-
-/** Undefined where the signal aborts first; what becomes of the promise is then nobody's concern. */
-export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  if (signal.aborted) {
-    promise.catch(() => undefined)
-    return Promise.resolve(undefined)
-  }
-  return new Promise((resolve, reject) => {
-    const stop = () => resolve(undefined)
-    signal.addEventListener('abort', stop, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
-  })
 }

@@ -93,16 +93,22 @@ export function keyBytes(event: Event): Uint8Array | undefined {
   return key === undefined ? undefined : encoder.encode(key)
 }
 
+/** In binary mode every attribute is text: this header keeps what was a number or a boolean. */
+export const typesHeader = 'sluice_types'
+
 /** The attributes as the binding has them, and the trace also by its plain name, where tracing tools look for it. */
 export function headersOf({ attributes }: Event): [name: string, value: string][] {
   const headers: [string, string][] = []
+  let types = ''
   for (const name in attributes) {
     const value = attributes[name]!
-    const text = typeof value === 'string' ? value : String(value)
+    const text = String(value)
+    if (typeof value !== 'string') types += `${types === '' ? '' : ','}${name}=${typeof value}`
     if (name === 'datacontenttype') headers.push(['content-type', text])
     else headers.push([`ce_${name}`, text])
     if (name === 'traceparent' || name === 'tracestate') headers.push([name, text])
   }
+  if (types !== '') headers.push([typesHeader, types])
   return headers
 }
 

@@ -116,7 +116,7 @@ export class Sender {
     try {
       const { version } = await this.#client.api('Produce')
       if (!(version in parsers)) {
-        throw new GatewayError('misconfigured', 'The brokers are too old: Kafka 2.8 is the oldest that is spoken to.')
+        throw new GatewayError('misconfigured', 'The brokers are too old: Kafka 3.0 is the oldest spoken to.')
       }
       const connection = await this.#client.connect(this.#pool, this.#node)
       return { connection, version: version as keyof typeof parsers }

@@ -1,10 +1,10 @@
 import { type MessageToProduce, Producer as TransactionalProducer } from '@platformatic/kafka'
-import { type Event, GatewayError, type PublishResult } from '../../../src/core/index.ts'
+import { type Event, GatewayError, type PublishResult, unlessAborted } from '../../../src/core/index.ts'
 import type { KafkaClient } from '../client.ts'
 import type { Config } from '../config.ts'
 import { translate } from '../errors.ts'
 import { writePosition } from '../position.ts'
-import { type Entry, unlessAborted } from './lane.ts'
+import type { Entry } from './lane.ts'
 import type { Producer } from './producer.ts'
 import { headersOf } from './records.ts'
 
@@ -29,9 +29,10 @@ export class Transactions {
 
   /** One result per event, and the same status for all of them. Settles soon after `signal` aborts. */
   publish(topic: string, events: readonly Event[], signal: AbortSignal): Promise<readonly PublishResult[]> {
-    const turn = this.#tail.then(() => this.#publish(topic, events, signal))
-    this.#tail = turn.catch(() => undefined)
-    return turn
+    const before = this.#tail
+    const publishing = unlessAborted(before, signal).then(() => this.#publish(topic, events, signal))
+    this.#tail = Promise.allSettled([before, publishing])
+    return publishing
   }
 
   async #publish(topic: string, events: readonly Event[], signal: AbortSignal): Promise<readonly PublishResult[]> {

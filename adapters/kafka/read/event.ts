@@ -6,6 +6,7 @@ import {
   parseStructured,
 } from '../../../src/core/index.ts'
 import { writePosition } from '../position.ts'
+import { typesHeader } from '../produce/records.ts'
 import type { RawRecord } from './fetch.ts'
 
 const maxDepth = 64
@@ -20,6 +21,7 @@ export function decodeEvent(record: RawRecord, topic: string, partition: number)
   const attributes: Record<string, AttributeValue> = { specversion: '', id: '', source: '', type: '' }
   let traceparent: string | undefined
   let tracestate: string | undefined
+  let types: string | undefined
   for (const [name, bytes] of headers) {
     if (name === null || bytes === null) continue
     const header = name.toString('latin1')
@@ -29,14 +31,26 @@ export function decodeEvent(record: RawRecord, topic: string, partition: number)
     } else if (header === 'content-type') attributes.datacontenttype = bytes.toString()
     else if (header === 'traceparent') traceparent = bytes.toString()
     else if (header === 'tracestate') tracestate = bytes.toString()
+    else if (header === typesHeader) types = bytes.toString()
   }
   if (attributes.specversion !== '1.0' || attributes.id === '' || attributes.source === '' || attributes.type === '') {
     return structured(record, topic, partition, attributes.datacontenttype) ?? plain(record, topic, partition)
   }
+  if (types !== undefined) giveTypes(attributes, types)
   if (traceparent !== undefined) attributes.traceparent ??= traceparent
   if (tracestate !== undefined) attributes.tracestate ??= tracestate
   if (attributes.partitionkey === undefined && key !== null) addAttribute(attributes, 'partitionkey', key)
   return eventOf(attributes, value)
+}
+
+/** `types` as `headersOf` wrote it. What does not fit stays text. */
+function giveTypes(attributes: Record<string, AttributeValue>, types: string): void {
+  for (const entry of types.split(',')) {
+    const [name = '', type] = entry.split('=')
+    const text = attributes[name]
+    if (type === 'number' && Number.isInteger(Number(text))) attributes[name] = Number(text)
+    if (type === 'boolean' && (text === 'true' || text === 'false')) attributes[name] = text === 'true'
+  }
 }
 
 function eventOf(attributes: Record<string, AttributeValue>, data: Buffer | null): Event {
