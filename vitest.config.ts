@@ -6,6 +6,8 @@ const imported = new Set(['conformance', 'fixtures'])
 const suites = readdirSync(new URL('./test', import.meta.url), { withFileTypes: true })
   .filter((entry) => entry.isDirectory() && !imported.has(entry.name))
   .map((entry) => entry.name)
+// What a suite's files have in common, started when one of them first asks for it.
+const shared: Record<string, string> = { brokers: './test/brokers/services/global-kafka.ts' }
 const kind = process.env.SLUICE_SOAK === '1' ? 'soak' : 'test'
 
 export default defineConfig({
@@ -16,7 +18,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     projects: suites.map((name) => ({
       extends: true,
-      test: { name, include: [`test/${name}/**/*.${kind}.ts`] },
+      test: { name, include: [`test/${name}/**/*.${kind}.ts`], globalSetup: shared[name] ?? [] },
     })),
   },
 })

@@ -41,6 +41,13 @@ const openssl: Tool = {
   packages: ['openssl'],
   brew: 'openssl',
 }
+const javac: Tool = {
+  name: `A Java compiler, ${leastJava} or newer`,
+  find: () => answers('javac', '-version'),
+  packages: ['openjdk-17-jdk-headless', 'openjdk-21-jdk-headless', 'openjdk-25-jdk-headless'],
+  brew: 'openjdk',
+}
+const kcat: Tool = { name: 'kcat', find: () => answers('kcat', '-V'), packages: ['kcat'], brew: 'kcat' }
 
 async function install(tool: Tool): Promise<string> {
   const installed = await tool.find()
@@ -68,3 +75,5 @@ function need(tool: Tool): Promise<string> {
 export const needJava = (): Promise<string> => need(java)
 export const needMaven = (): Promise<string> => need(maven)
 export const needOpenssl = (): Promise<string> => need(openssl)
+export const needJavac = (): Promise<string> => need(javac)
+export const needKcat = (): Promise<string> => need(kcat)
