@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 export interface Block {
   /** The first word after the fence. */
   readonly language: string
-  /** The rest of the line: `server` for a command that goes on running, `file=NAME` for a file. */
+  /** The rest of the line: `server` or `broker` for a command that goes on running, `file=NAME` for a file. */
   readonly note: string
   readonly text: string
   readonly line: number
@@ -39,13 +39,16 @@ function sourceOf(entry: string): string {
   return join(root, built.replace('./dist/', '').replace(/\.js$/, '.ts'))
 }
 
-const root = join(import.meta.dirname, '../..')
+export const root = join(import.meta.dirname, '../..')
 const main = join(root, 'src/cli/main.ts')
 
 /** Runs the commands of a page as a reader would: one shell, one folder, one gateway after the other. */
 export class Reader {
   readonly #folder: string
   #server: ChildProcess | undefined
+  #broker: ChildProcess | undefined
+  /** What the page calls by its standard port, and where it really listens. */
+  #brokerAddress = '127.0.0.1:9092'
   /** What the page calls 127.0.0.1:8080, and where the gateway really listens. */
   #address = '127.0.0.1:8080'
   readonly #variables = '.reader-variables'
@@ -57,13 +60,13 @@ export class Reader {
   async writeFile(name: string, text: string): Promise<void> {
     await writeFile(
       join(this.#folder, name),
-      `${text.replace(/'sluice\/([\w/]+)'/g, (_, entry) => `'${sourceOf(entry)}'`)}\n`,
+      `${this.#here(text).replace(/'sluice\/([\w/]+)'/g, (_, entry) => `'${sourceOf(entry)}'`)}\n`,
     )
   }
 
   /** Starts a command that goes on running; resolves when it listens. */
   async serve(command: string): Promise<void> {
-    await this.stop()
+    await end(this.#server)
     const words = command.replace(/^npm start( --)?/, 'sluice dev').replace(/^sluice /, '')
     const script = `${this.#prelude()}\nexec node '${main}' ${words} --port 0 --json`
     const child = spawn('bash', ['-c', script], {
@@ -105,17 +108,38 @@ export class Reader {
     return { code, output: output.replaceAll(this.#address, '127.0.0.1:8080') }
   }
 
+  /** Starts a broker as the page says, by `npm run brokers -- NAME`; resolves when it can be used. */
+  async startBroker(command: string): Promise<void> {
+    const words = command
+      .trim()
+      .replace(/^npm run brokers -- /, '')
+      .split(' ')
+    const script = [join(root, 'scripts/brokers.ts'), ...words, '--json']
+    const child = spawn(process.execPath, script, { env: this.#env(), stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#broker = child
+    let errors = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      errors += text
+    })
+    for await (const line of createInterface({ input: child.stdout })) {
+      const { bootstrap } = JSON.parse(line) as { bootstrap: readonly [string] }
+      this.#brokerAddress = bootstrap[0]
+      child.stdout.resume()
+      return
+    }
+    throw new Error(`${command} ended before it was ready:\n${errors}`)
+  }
+
+  /** Ends what goes on running. */
   async stop(): Promise<void> {
-    const child = this.#server
+    await end(this.#server)
+    await end(this.#broker)
     this.#server = undefined
-    if (child === undefined || child.exitCode !== null) return
-    const ended = new Promise((resolve) => child.on('close', resolve))
-    child.kill('SIGTERM')
-    await ended
+    this.#broker = undefined
   }
 
   #here(text: string): string {
-    return text.replaceAll('127.0.0.1:8080', this.#address)
+    return text.replaceAll('127.0.0.1:8080', this.#address).replaceAll('127.0.0.1:9092', this.#brokerAddress)
   }
 
   /** `sluice` is what the README says it stands for; variables live on from block to block, as in a reader's shell. */
@@ -129,6 +153,13 @@ export class Reader {
     const path = `${join(process.execPath, '..')}:${process.env.PATH ?? ''}`
     return { ...env, PATH: path, NO_COLOR: '1' }
   }
+}
+
+async function end(child: ChildProcess | undefined): Promise<void> {
+  if (child === undefined || child.exitCode !== null) return
+  const ended = new Promise((resolve) => child.on('close', resolve))
+  child.kill('SIGTERM')
+  await ended
 }
 
 /** Whether the output is what the page says; `…` stands for anything. */
