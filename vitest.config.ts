@@ -7,7 +7,8 @@ const suites = readdirSync(new URL('./test', import.meta.url), { withFileTypes: 
   .filter((entry) => entry.isDirectory() && !imported.has(entry.name))
   .map((entry) => entry.name)
 // What a suite's files have in common, started when one of them first asks for it.
-const shared: Record<string, string> = { brokers: './test/brokers/services/global-kafka.ts' }
+const kafka = './test/brokers/services/global-kafka.ts'
+const shared: Record<string, string> = { brokers: kafka, swap: kafka }
 const kind = process.env.SLUICE_SOAK === '1' ? 'soak' : 'test'
 
 export default defineConfig({

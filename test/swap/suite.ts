@@ -1,0 +1,32 @@
+import { afterAll, beforeAll, describe } from 'vitest'
+import { fidelity } from './fidelity.ts'
+import { gateway } from './gateway.ts'
+import { groups } from './groups.ts'
+import { publishing } from './publishing.ts'
+import { reading } from './reading.ts'
+import { requirements } from './requirements.ts'
+import { restarts } from './restarts.ts'
+import { Stage, type Word } from './stage.ts'
+
+/** As many as the scenarios use. */
+const topics = 64
+
+/** Every scenario, with one word after `broker:`. */
+export function swap(word: Word): void {
+  describe(`broker: ${word}`, () => {
+    let stage: Stage
+    beforeAll(async () => {
+      stage = await Stage.create(word, topics)
+    }, 180_000)
+    afterAll(() => stage?.remove())
+
+    const at = () => stage
+    describe('the gateway', () => gateway(at))
+    describe('publishing', () => publishing(at))
+    describe('reading', () => reading(at))
+    describe('data', () => fidelity(at))
+    describe('groups', () => groups(at))
+    describe('restarts', () => restarts(at))
+    describe('requirements', () => requirements(at))
+  })
+}
