@@ -175,9 +175,7 @@ const leaks: Scenario = {
       await own.publish(topic, [event('held'), event('also-held')])
       await take(own, consumer, 1)
       const idle = await own.consumer(topic, group)
-      const waiting = Promise.allSettled([
-        idle.pull({ max: 1, waitMs: 60_000, signal: new AbortController().signal }),
-      ])
+      const waiting = Promise.allSettled([idle.pull({ max: 1, waitMs: 60_000, signal: new AbortController().signal })])
       await own.within('the broker closes', broker.close())
       await own.within('a waiting pull ends', waiting)
     }
