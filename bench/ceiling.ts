@@ -1,10 +1,8 @@
 // The ceiling: the HTTP stack of the gateway (Hono on @hono/node-server, node:http with the same options) answering the
 // same requests without looking at them and without storing. What the gateway is slower than this is its own doing.
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { getRequestListener } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { batchEvents } from './load/job.ts'
+import { serveStack } from './stack.ts'
 
 const json = { 'content-type': 'application/json' }
 const lines = { 'content-type': 'application/x-ndjson' }
@@ -86,23 +84,4 @@ app.post('/v1/topics/:topic/events', async (context) => {
   return new Response(`${receipt().slice(0, -1)},"topic":"bench"}`, { headers: json })
 })
 
-// The same options as src/runtime/node-server.ts.
-const server = createServer(
-  {
-    maxHeaderSize: 16 << 10,
-    headersTimeout: 9000,
-    requestTimeout: 0,
-    connectionsCheckingInterval: 1000,
-    keepAliveTimeout: 65_000,
-    requireHostHeader: false,
-    noDelay: true,
-  },
-  getRequestListener(app.fetch),
-)
-server.listen(0, '127.0.0.1', () => {
-  const { port } = server.address() as AddressInfo
-  process.stdout.write(`${JSON.stringify({ event: 'listening', url: `http://127.0.0.1:${port}` })}\n`)
-})
-process.on('SIGTERM', () => process.exit())
-// Also where whoever started it could not stop it.
-process.stdin.on('end', () => process.exit()).resume()
+serveStack(app)

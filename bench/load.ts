@@ -1,27 +1,37 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Job, Outcome, Reply } from './load/job.ts'
 import type { Releases } from './release.ts'
+import { type Usage, usageOf } from './usage.ts'
 
 /** Beyond its own time a job may wait for answers that are under way. */
 const graceMs = 60_000
 
-/** The load generator, a process of its own: it must not take time from who measures, nor be slowed by it. */
-export class Load {
+/** Works on one job at a time in a process of its own: it must not take time from who measures, nor be slowed by it. */
+export class JobProcess<J extends { readonly seconds: number }> {
   readonly #child: ChildProcess
+  readonly #stop: () => Promise<void> | void
 
-  constructor(releases: Releases) {
-    this.#child = fork(new URL('./load/main.ts', import.meta.url), {
+  constructor(script: URL, releases: Releases) {
+    this.#child = fork(script, {
       execArgv: ['--disable-warning=ExperimentalWarning'],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
     const exited = new Promise<void>((resolve) => this.#child.once('exit', () => resolve()))
-    releases.add(async () => {
+    this.#stop = releases.add(async () => {
       this.#child.kill()
       await exited
     })
   }
 
-  run(job: Job): Promise<Outcome> {
+  usage(): Usage {
+    return usageOf(this.#child.pid!)
+  }
+
+  async stop(): Promise<void> {
+    await this.#stop()
+  }
+
+  run(job: J): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       const settle = (act: () => void): void => {
         clearTimeout(late)
@@ -37,4 +47,9 @@ export class Load {
       this.#child.send(job)
     })
   }
+}
+
+/** The load generator. */
+export function startLoad(releases: Releases): JobProcess<Job> {
+  return new JobProcess(new URL('./load/main.ts', import.meta.url), releases)
 }

@@ -1,4 +1,6 @@
-// npm run bench -- publish|memory: see --help, and bench/README.md for what the figures mean.
+// npm run bench -- publish|memory|kafka: see --help, and bench/README.md for what the figures mean.
+import { measureKafka } from './kafka/run.ts'
+import { kafkaTargets } from './kafka/targets.ts'
 import { describeMachine } from './machine.ts'
 import type { Count } from './measure/count.ts'
 import { Lab } from './measure/lab.ts'
@@ -7,9 +9,18 @@ import { read } from './measure/read.ts'
 import type { Row } from './measure/row.ts'
 import { type StartRow, start } from './measure/start.ts'
 import { measureMemory } from './memory.ts'
-import { help, type Options, parseOptions, type Section, UsageError } from './options.ts'
-import { checksText, countsText, machineText, memoryText, rowsText, startText } from './report/text.ts'
-import { checkMemory, checkRows, checkStart, machineSpeed } from './targets.ts'
+import {
+  help,
+  type KafkaSection,
+  type MemoryOptions,
+  type Options,
+  parseOptions,
+  type Section,
+  type SectionOptions,
+  UsageError,
+} from './options.ts'
+import { checksText, countsText, lagText, machineText, memoryText, rowsText, startText } from './report/text.ts'
+import { checkLag, checkMemory, checkRows, checkStart, machineSpeed } from './targets.ts'
 
 const measurements: Record<Exclude<Section, 'start'>, (lab: Lab) => Promise<Measured>> = {
   closed,
@@ -19,7 +30,7 @@ const measurements: Record<Exclude<Section, 'start'>, (lab: Lab) => Promise<Meas
   read,
 }
 
-async function publish(options: Options): Promise<boolean> {
+async function publish(options: SectionOptions<'publish', Section>): Promise<boolean> {
   const machine = describeMachine(options.folder)
   process.stderr.write(`${machineText(machine)}\n`)
   const lab = new Lab(options)
@@ -52,12 +63,33 @@ async function publish(options: Options): Promise<boolean> {
   return counts.every(({ ok }) => ok) && rows.every(({ failures }) => failures === 0)
 }
 
-async function memory(options: Options): Promise<boolean> {
+async function memory(options: MemoryOptions): Promise<boolean> {
   const machine = describeMachine(options.folder)
   const runs = await measureMemory(options)
   const targets = checkMemory(runs)
   print(options, { machine, memory: runs, targets }, [machineText(machine), memoryText(runs), checksText(targets)])
   return runs.every(({ failures }) => failures === 0)
+}
+
+async function kafka(options: SectionOptions<'kafka', KafkaSection>): Promise<boolean> {
+  const machine = describeMachine(options.folder)
+  process.stderr.write(`${machineText(machine)}\n`)
+  const { rows, counts, lag } = await measureKafka(options)
+  const targets = [...checkRows(rows, kafkaTargets), ...(lag === undefined ? [] : [checkLag(lag)])]
+  print(options, { machine, rows, lag, counts, targets }, [
+    machineText(machine),
+    `1 KiB events; medians of ${options.rounds} rounds of ${options.seconds} s, in turn; Kafka on the same machine`,
+    ...(rows.length > 0 ? [rowsText(rows)] : []),
+    ...(lag === undefined ? [] : [lagText(lag)]),
+    ...(counts.length > 0 ? [countsText(counts)] : []),
+    ...(targets.length > 0 ? [checksText(targets)] : []),
+  ])
+  return counts.every(({ ok }) => ok) && [...rows, ...(lag ? [lag] : [])].every(({ failures }) => failures === 0)
+}
+
+function run(options: Options): Promise<boolean> {
+  if (options.command === 'publish') return publish(options)
+  return options.command === 'kafka' ? kafka(options) : memory(options)
 }
 
 function print(options: Options, result: object, texts: readonly string[]): void {
@@ -72,7 +104,7 @@ async function main(words: readonly string[]): Promise<number> {
       process.stdout.write(help)
       return 0
     }
-    return (await (options.command === 'publish' ? publish(options) : memory(options))) ? 0 : 1
+    return (await run(options)) ? 0 : 1
   } catch (error) {
     if (error instanceof UsageError) {
       process.stderr.write(`${error.message}\n`)

@@ -1,5 +1,5 @@
 import { Lab } from './measure/lab.ts'
-import type { Options } from './options.ts'
+import type { MemoryOptions } from './options.ts'
 
 /** Ten minutes at full rate, with a retention that is reached early. */
 export interface MemoryRun {
@@ -21,19 +21,19 @@ const secondsPerPoint = 15
 const connections = 64
 
 /** One server after the other: at full rate, two would share the machine. */
-export async function measureMemory(options: Options): Promise<MemoryRun[]> {
+export async function measureMemory(options: MemoryOptions): Promise<MemoryRun[]> {
   const lab = new Lab(options)
   try {
     const runs: MemoryRun[] = []
-    for (const server of options.servers) runs.push(await measure(lab, server))
+    for (const server of options.servers) runs.push(await measure(lab, server, options.minutes))
     return runs
   } finally {
     await lab.releases.all()
   }
 }
 
-async function measure(lab: Lab, server: 'memory' | 'durable'): Promise<MemoryRun> {
-  const seconds = lab.options.minutes * 60
+async function measure(lab: Lab, server: 'memory' | 'durable', minutes: number): Promise<MemoryRun> {
+  const seconds = minutes * 60
   const subject = await lab.start(server, server === 'durable' ? { retention: durableRetention } : {})
   const perSecond: number[] = []
   const watch = setInterval(() => {
@@ -44,7 +44,7 @@ async function measure(lab: Lab, server: 'memory' | 'durable'): Promise<MemoryRu
   }, 1000)
   try {
     const { outcome } = await subject.run({ kind: 'closed', form: 'event', connections, seconds })
-    const minute = Math.max(1, Math.floor(perSecond.length / Math.max(10, lab.options.minutes)))
+    const minute = Math.max(1, Math.floor(perSecond.length / Math.max(10, minutes)))
     return {
       server,
       retention: server === 'durable' ? durableRetention : 'the default of memory mode',
@@ -52,7 +52,7 @@ async function measure(lab: Lab, server: 'memory' | 'durable'): Promise<MemoryRu
       perSecond: outcome.events / outcome.seconds,
       failures: outcome.failures,
       secondsPerPoint,
-      series: points(perSecond),
+      series: points(perSecond, secondsPerPoint),
       maxMB: Math.max(...perSecond),
       growth: mean(perSecond.slice(-minute)) / mean(perSecond.slice(minute, 2 * minute)),
     }
@@ -62,11 +62,10 @@ async function measure(lab: Lab, server: 'memory' | 'durable'): Promise<MemoryRu
   }
 }
 
-function points(perSecond: readonly number[]): number[] {
-  const count = Math.ceil(perSecond.length / secondsPerPoint)
-  return Array.from({ length: count }, (_, i) =>
-    Math.max(...perSecond.slice(i * secondsPerPoint, (i + 1) * secondsPerPoint)),
-  )
+/** The most of every `size` values. */
+export function points(values: readonly number[], size: number): number[] {
+  const count = Math.ceil(values.length / size)
+  return Array.from({ length: count }, (_, i) => Math.max(...values.slice(i * size, (i + 1) * size)))
 }
 
 function mean(values: readonly number[]): number {

@@ -2,18 +2,19 @@ import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 
-const sections = ['closed', 'open', 'ndjson', 'batch', 'read', 'start'] as const
-export type Section = (typeof sections)[number]
+const sections = {
+  publish: ['closed', 'open', 'ndjson', 'batch', 'read', 'start'],
+  kafka: ['closed', 'open', 'batch', 'ndjson', 'read', 'memory', 'three'],
+} as const
+export type Section = (typeof sections.publish)[number]
+export type KafkaSection = (typeof sections.kafka)[number]
 
-export interface Options {
-  readonly command: 'publish' | 'memory'
-  readonly only: readonly Section[]
+/** What a lab is run with. */
+export interface LabOptions {
   readonly rounds: number
   /** Of one round of the closed loop; other rounds follow from it. */
   readonly seconds: number
-  readonly minutes: number
-  readonly servers: readonly ('memory' | 'durable')[]
-  readonly json: boolean
+  readonly quick: boolean
   /** Where the logs under test are written. */
   readonly folder: string
   /** A key that the gateway is to check with every request. */
@@ -24,20 +25,37 @@ export interface Options {
   readonly profile: string | undefined
 }
 
+export interface MemoryOptions extends LabOptions {
+  readonly command: 'memory'
+  readonly minutes: number
+  readonly servers: readonly ('memory' | 'durable')[]
+  readonly json: boolean
+}
+
+export interface SectionOptions<C extends keyof typeof sections, S> extends LabOptions {
+  readonly command: C
+  readonly only: readonly S[]
+  readonly json: boolean
+}
+
+export type Options = MemoryOptions | SectionOptions<'publish', Section> | SectionOptions<'kafka', KafkaSection>
+
 export const help = `Measures this gateway against its ceiling: the same HTTP stack that answers without storing.
 
   npm run bench -- publish [options]   throughput, latency, CPU and memory of publishing, reading and starting
   npm run bench -- memory [options]    resident memory at full rate with retention on
+  npm run bench -- kafka [options]     the gateway over a Kafka that is started for it, beside its client library alone
 
-publish:
-  --only LIST      some of ${sections.join(', ')} (comma separated)
-  --quick          two short rounds each, under a minute; for a look, not for figures
+publish, kafka:
+  --only LIST      some of ${sections.publish.join(', ')} (comma separated);
+                   for kafka of ${sections.kafka.join(', ')}
+  --quick          two short rounds each; for a look, not for figures
   --rounds N       rounds for each server (default 5)
   --seconds N      length of a round (default 1.5)
 memory:
   --minutes N      how long, for each server (default 10)
   --server NAME    memory or durable (default: one after the other)
-both:
+all:
   --json           JSON on stdout instead of tables
   --dir FOLDER     where the logs under test are written (default: ${tmpdir()})
   --calm           for a machine that is not alone: wait before a cycle until it is idle, and repeat cycles in
@@ -50,6 +68,7 @@ Examples:
   npm run bench -- publish --only closed,ndjson
   npm run --silent bench -- publish --json > result.json
   npm run bench -- memory --server durable --minutes 3
+  npm run bench -- kafka --only closed,three
 `
 
 /** Wrong use of the command line. */
@@ -60,22 +79,23 @@ export function parseOptions(words: readonly string[]): Options | undefined {
   const { values, positionals } = parse(words)
   if (values.help === true) return undefined
   const [command, ...more] = positionals
-  if ((command !== 'publish' && command !== 'memory') || more.length > 0) {
-    throw new UsageError(`Say what to measure: publish or memory. See --help.`)
+  if ((command !== 'publish' && command !== 'memory' && command !== 'kafka') || more.length > 0) {
+    throw new UsageError(`Say what to measure: publish, memory or kafka. See --help.`)
   }
-  return {
-    command,
-    only: sectionsOf(values.only),
+  const json = values.json === true
+  const lab = {
+    quick: values.quick === true,
     rounds: positive('rounds', values.rounds, values.quick ? 2 : 5),
     seconds: positive('seconds', values.seconds, values.quick ? 0.4 : 1.5),
-    minutes: positive('minutes', values.minutes, 10),
-    servers: serversOf(values.server),
-    json: values.json === true,
     folder: resolve(values.dir ?? tmpdir()),
     token: values.auth === true ? `slk_bench_${crypto.randomUUID()}` : undefined,
     calm: values.calm === true,
     profile: values.profile === undefined ? undefined : resolve(values.profile),
   }
+  if (command === 'publish') return { ...lab, command, json, only: sectionsOf(values.only, sections.publish) }
+  if (command === 'kafka') return { ...lab, command, json, only: sectionsOf(values.only, sections.kafka) }
+  const minutes = positive('minutes', values.minutes, 10)
+  return { ...lab, command, json, minutes, servers: serversOf(values.server) }
 }
 
 function parse(words: readonly string[]) {
@@ -103,12 +123,12 @@ function parse(words: readonly string[]) {
   }
 }
 
-function sectionsOf(text: string | undefined): readonly Section[] {
-  if (text === undefined) return sections
+function sectionsOf<S extends string>(text: string | undefined, known: readonly S[]): readonly S[] {
+  if (text === undefined) return known
   const wanted = text.split(',')
-  const stray = wanted.find((name) => !sections.some((section) => section === name))
-  if (stray !== undefined) throw new UsageError(`--only knows ${sections.join(', ')}, not ${stray}.`)
-  return sections.filter((section) => wanted.includes(section))
+  const stray = wanted.find((name) => !known.some((section) => section === name))
+  if (stray !== undefined) throw new UsageError(`--only knows ${known.join(', ')}, not ${stray}.`)
+  return known.filter((section) => wanted.includes(section))
 }
 
 function serversOf(text: string | undefined): readonly ('memory' | 'durable')[] {

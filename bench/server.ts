@@ -2,11 +2,22 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Releases } from './release.ts'
 import { type Usage, usageOf } from './usage.ts'
 
-/** `dev` is the gateway as a newcomer starts it; only its start is measured. */
-export type ServerKind = 'ceiling' | 'memory' | 'durable' | 'dev'
+/**
+ * `dev` is the gateway as a newcomer starts it; only its start is measured. Over Kafka: `kafka` is the gateway, `one` the
+ * server that sends a record for each request, and `client` the client library alone.
+ */
+export type ServerKind = 'ceiling' | 'memory' | 'durable' | 'dev' | 'kafka' | 'one' | 'client'
+
+/** A topic of a Kafka cluster. */
+export interface KafkaTopic {
+  readonly bootstrap: readonly string[]
+  readonly topic: string
+  readonly partitions: number
+}
 
 export interface Server {
   readonly kind: ServerKind
@@ -24,6 +35,8 @@ export interface ServerOptions {
   readonly dataIn: string
   readonly token: string | undefined
   readonly retention?: string
+  /** What `kafka` and `one` publish to. */
+  readonly kafka?: KafkaTopic
   /** More options for its node, such as --cpu-prof. */
   readonly nodeOptions?: readonly string[]
 }
@@ -63,6 +76,10 @@ export async function startServer(kind: ServerKind, options: ServerOptions, rele
 
 function commandOf(kind: ServerKind, folder: string, options: ServerOptions): string[] {
   if (kind === 'ceiling') return ['bench/ceiling.ts']
+  if (kind === 'one') {
+    const { bootstrap, topic } = options.kafka!
+    return [fileURLToPath(new URL('./kafka/one-record.ts', import.meta.url)), bootstrap.join(), topic]
+  }
   const cli = 'src/cli/main.ts'
   if (kind === 'dev') return [cli, 'dev', '--data', folder, '--port', '0', '--json']
   const file = join(folder, 'sluice.json')
@@ -70,14 +87,27 @@ function commandOf(kind: ServerKind, folder: string, options: ServerOptions): st
   return [cli, 'serve', '-c', file, '--port', '0', '--json']
 }
 
-function configurationOf(kind: ServerKind, folder: string, { token, retention }: ServerOptions): object {
+function configurationOf(kind: ServerKind, folder: string, { token, retention, kafka }: ServerOptions): object {
   const hash = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex')}`
   const place = kind === 'memory' ? { memory: true } : { path: join(folder, 'log.db') }
   return {
-    brokers: { log: { type: 'embedded', ...place } },
-    topics: { bench: { broker: 'log', ...(retention !== undefined && { ensure: { retention } }) } },
+    ...(kafka === undefined ? embedded(place, retention) : overKafka(kafka)),
     store: { type: 'sqlite', path: join(folder, 'store.db') },
     keys: token === undefined ? [] : [{ name: 'bench', hash: hash(token), scopes: ['publish', 'consume'] }],
+  }
+}
+
+function embedded(place: object, retention: string | undefined): object {
+  return {
+    brokers: { log: { type: 'embedded', ...place } },
+    topics: { bench: { broker: 'log', ...(retention !== undefined && { ensure: { retention } }) } },
+  }
+}
+
+function overKafka({ bootstrap, topic, partitions }: KafkaTopic): object {
+  return {
+    brokers: { log: { type: 'kafka', bootstrap } },
+    topics: { bench: { broker: 'log', name: topic, ensure: { partitions } } },
   }
 }
 

@@ -1,6 +1,8 @@
+import type { LagRun } from './kafka/lag.ts'
 import type { Row } from './measure/row.ts'
 import type { StartRow } from './measure/start.ts'
 import type { MemoryRun } from './memory.ts'
+import type { ServerKind } from './server.ts'
 
 /** A figure that was promised, and what was reached. */
 export interface Check {
@@ -17,16 +19,17 @@ export interface Check {
 type Target = Omit<Check, 'value' | 'verdict'>
 
 /** A promise about rows: which row, and which of its figures. */
-interface RowTarget extends Target {
+export interface RowTarget extends Target {
   readonly section: string
   readonly setting: string
-  readonly server: 'memory' | 'durable'
+  readonly server: ServerKind
   readonly of: (row: Row) => number | undefined
 }
 
-const ratio = (row: Row): number | undefined => row.ratio?.median
+export const ratio = (row: Row): number | undefined => row.ratio?.median
 const p99Ratio = (row: Row): number | undefined => row.p99Ratio?.median
-const p99Over = (row: Row): number | undefined => row.p99Over?.median
+export const p99Over = (row: Row): number | undefined => row.p99Over?.median
+export const p50Over = (row: Row): number | undefined => row.p50Over?.median
 const perSecond = (row: Row): number | undefined => row.perSecond
 
 function closed(server: 'memory' | 'durable', connections: number, goal: number, floor?: number): RowTarget {
@@ -40,7 +43,7 @@ function each(target: (server: 'memory' | 'durable') => RowTarget): RowTarget[] 
   return [target('memory'), target('durable')]
 }
 
-const rowTargets: readonly RowTarget[] = [
+const publishTargets: readonly RowTarget[] = [
   closed('memory', 64, 0.75, 0.6),
   closed('durable', 64, 0.6, 0.45),
   closed('durable', 1, 0.33),
@@ -96,8 +99,8 @@ export function machineSpeed(rows: readonly Row[]): number | undefined {
 }
 
 /** The promises of which something was measured. */
-export function checkRows(rows: readonly Row[]): Check[] {
-  return rowTargets.flatMap(({ section, setting, server, of, ...target }) => {
+export function checkRows(rows: readonly Row[], targets = publishTargets): Check[] {
+  return targets.flatMap(({ section, setting, server, of, ...target }) => {
     const row = rows.find(
       (row) => row.section.startsWith(section) && row.setting.startsWith(setting) && row.server === server,
     )
@@ -120,6 +123,10 @@ export function checkMemory(runs: readonly MemoryRun[]): Check[] {
     judge({ what: `${server}: most resident memory`, unit: 'MB', goal: 200, better: 'less' }, maxMB),
     judge({ what: `${server}: last minute over the second`, unit: '×', goal: 1.1, better: 'less' }, growth),
   ])
+}
+
+export function checkLag({ maxMB }: LagRun): Check {
+  return judge({ what: 'most resident memory with readers far behind', unit: 'MB', goal: 300, better: 'less' }, maxMB)
 }
 
 function judge(target: Target, value: number): Check {

@@ -57,6 +57,6 @@ function requestOf(job: Job & { kind: 'closed' }, ids: IdCounter): { next: () =>
     return { next: () => bytes, events: 1 }
   }
   // A connection's answer came, so all of its request was read: the buffer may be changed.
-  const block = batchRequest(job, ids)
+  const block = batchRequest(job, job.size, ids)
   return { next: () => block.renew(), events: block.count }
 }

@@ -1,9 +1,11 @@
 /** What the load process is asked to do. */
 export type Job = (
-  | { readonly kind: 'closed'; readonly form: 'event' | 'batch' }
+  | { readonly kind: 'closed'; readonly form: 'event' }
+  | { readonly kind: 'closed'; readonly form: 'batch'; readonly size: number }
   | { readonly kind: 'open'; readonly ratePerSecond: number }
   | { readonly kind: 'stream' }
   | { readonly kind: 'read'; readonly path: string }
+  | { readonly kind: 'slow'; readonly path: string; readonly bytesPerSecond: number }
 ) & {
   readonly port: number
   readonly connections: number
@@ -38,4 +40,5 @@ export interface Outcome {
 export type Reply = { readonly outcome: Outcome } | { readonly error: string }
 
 export const eventBytes = 1024
+/** What `publish` sends in a batch, and the ceiling answers to one. */
 export const batchEvents = 100

@@ -1,7 +1,7 @@
-import { batchEvents, eventBytes, type Job } from './job.ts'
+import { eventBytes, type Job } from './job.ts'
 
 /** JSON with the mixture of a usual event (short members, numbers, a list, a longer text), padded to `bytes`. */
-function order(bytes: number): string {
+export function order(bytes: number): string {
   const items = [1, 2, 3, 4].map((n) => ({ sku: `SKU-00${n}-BLUE`, quantity: n, price: 19.99 * n, taxed: n % 2 === 0 }))
   const value = {
     orderId: 'ord_01JD4Z8Q4M7V2K',
@@ -75,10 +75,10 @@ export function eventRequest(job: Job): Buffer {
   return Buffer.from(head(job, 'POST', path, headers) + order(eventBytes))
 }
 
-export function batchRequest(job: Job, ids: IdCounter): EventBlock {
-  const length = batchEvents * eventBytes + (batchEvents - 1) + 2
+export function batchRequest(job: Job, size: number, ids: IdCounter): EventBlock {
+  const length = size * eventBytes + (size - 1) + 2
   const headers = ['content-type: application/cloudevents-batch+json', `content-length: ${length}`]
-  return new EventBlock(`${head(job, 'POST', path, headers)}[`, ',', ']', batchEvents, ids)
+  return new EventBlock(`${head(job, 'POST', path, headers)}[`, ',', ']', size, ids)
 }
 
 export function streamHead(job: Job): string {

@@ -1,9 +1,18 @@
-import { Load } from '../load.ts'
-import type { Options } from '../options.ts'
+import type { Job } from '../load/job.ts'
+import { type JobProcess, startLoad } from '../load.ts'
+import type { LabOptions } from '../options.ts'
 import { Releases } from '../release.ts'
-import { type ServerKind, type ServerOptions, startServer } from '../server.ts'
+import { type Server, type ServerKind, type ServerOptions, startServer } from '../server.ts'
 import { busySeconds } from '../usage.ts'
 import { type Sample, Subject, type Task } from './subject.ts'
+
+export type HttpSubject = Subject<Server, Task>
+
+/** Whoever takes part in a comparison, and one round of it. */
+export interface Entry {
+  readonly kind: ServerKind
+  readonly round: () => Promise<Sample>
+}
 
 export type Samples = ReadonlyMap<ServerKind, readonly Sample[]>
 
@@ -16,14 +25,14 @@ const calmWithinMs = 60_000
 
 /** Starts servers and the load process, and runs rounds. */
 export class Lab {
-  readonly options: Options
+  readonly options: LabOptions
   readonly releases = new Releases()
-  readonly #load: Load
+  readonly #load: JobProcess<Job>
 
-  constructor(options: Options) {
+  constructor(options: LabOptions) {
     this.options = options
     this.releases.onInterrupt()
-    this.#load = new Load(this.releases)
+    this.#load = startLoad(this.releases)
   }
 
   progress(text: string): void {
@@ -36,14 +45,19 @@ export class Lab {
     return { dataIn: folder, token, nodeOptions }
   }
 
-  async start(kind: ServerKind, options: Partial<ServerOptions> = {}): Promise<Subject> {
+  /** `brokerCpu` gives the CPU seconds up to now of the processes that the server works with. */
+  async start(kind: ServerKind, options: Partial<ServerOptions> = {}, brokerCpu?: () => number): Promise<HttpSubject> {
     const server = await startServer(kind, { ...this.serverOptions, ...options }, this.releases)
-    return new Subject(server, this.#load, this.options.token)
+    const { token } = this.options
+    return new Subject(server, {
+      run: (task) => this.#load.run({ ...task, port: server.port, token }),
+      ...(brokerCpu !== undefined && { brokerCpu }),
+    })
   }
 
   /** The ceiling and the gateway in its two modes, warm; stopped when `use` is done. */
-  async withServers<T>(warmUp: Task, use: (subjects: readonly Subject[]) => Promise<T>): Promise<T> {
-    const subjects: Subject[] = []
+  async withServers<T>(warmUp: Task, use: (subjects: readonly HttpSubject[]) => Promise<T>): Promise<T> {
+    const subjects: HttpSubject[] = []
     try {
       for (const kind of ['ceiling', 'memory', 'durable'] as const) subjects.push(await this.start(kind))
       for (const subject of subjects) if (warmUp.seconds > 0) await subject.run(warmUp)
@@ -68,21 +82,16 @@ export class Lab {
    * Short rounds on one server after the other, each cycle beginning with another one: what disturbs the machine for a
    * while disturbs all of them, and the ratios within a cycle hold where absolute figures do not.
    */
-  async interleave(
-    label: string,
-    subjects: readonly Subject[],
-    task: (subject: Subject) => Task,
-    correct: (sample: Sample, subject: Subject) => Sample = (sample) => sample,
-  ): Promise<Samples> {
-    const samples = new Map<ServerKind, Sample[]>(subjects.map(({ kind }) => [kind, []]))
+  async interleave(label: string, entries: readonly Entry[]): Promise<Samples> {
+    const samples = new Map<ServerKind, Sample[]>(entries.map(({ kind }) => [kind, []]))
     const { rounds, calm } = this.options
     for (let cycle = 0, disturbed = 0; cycle < rounds; ) {
       await this.whenCalm()
       const found = new Map<ServerKind, Sample>()
-      for (let i = 0; i < subjects.length; i++) {
-        const subject = subjects[(i + cycle + disturbed) % subjects.length]!
+      for (let i = 0; i < entries.length; i++) {
+        const { kind, round } = entries[(i + cycle + disturbed) % entries.length]!
         await pause(pauseMs)
-        found.set(subject.kind, correct(await subject.run(task(subject)), subject))
+        found.set(kind, await round())
       }
       const rates = [...found].map(([kind, { outcome }]) => `${kind} ${Math.round(outcome.events / outcome.seconds)}/s`)
       // Chosen by what others did, and not by the outcome: that would be choosing the figures.

@@ -1,7 +1,8 @@
+import { batchEvents } from '../load/job.ts'
 import { type Count, countStored } from './count.ts'
-import type { Lab } from './lab.ts'
+import type { HttpSubject, Lab } from './lab.ts'
 import { type Row, rowsOf } from './row.ts'
-import type { Subject, Task } from './subject.ts'
+import type { Task } from './subject.ts'
 
 export interface Measured {
   readonly rows: readonly Row[]
@@ -44,9 +45,9 @@ export function ndjson(lab: Lab): Promise<Measured> {
 }
 
 export function batch(lab: Lab): Promise<Measured> {
-  const task: Task = { kind: 'closed', form: 'batch', connections: 8, seconds: lab.options.seconds }
+  const task: Task = { kind: 'closed', form: 'batch', size: batchEvents, connections: 8, seconds: lab.options.seconds }
   return measure(lab, {
-    section: 'batches of 100',
+    section: `batches of ${batchEvents}`,
     warmUp: task,
     settings: [{ name: '8 connections', task }],
   })
@@ -56,14 +57,15 @@ function measure(lab: Lab, { section, warmUp, settings }: Plan): Promise<Measure
   return lab.withServers(warmUp, async (subjects) => {
     const rows: Row[] = []
     for (const { name, task } of settings) {
-      const samples = await lab.interleave(`${section} · ${name}`, subjects, () => task)
+      const entries = subjects.map((subject) => ({ kind: subject.kind, round: () => subject.run(task) }))
+      const samples = await lab.interleave(`${section} · ${name}`, entries)
       rows.push(...rowsOf(section, name, samples))
     }
     return { rows, counts: await countDurable(section, subjects) }
   })
 }
 
-export async function countDurable(section: string, subjects: readonly Subject[]): Promise<Count[]> {
+export async function countDurable(section: string, subjects: readonly HttpSubject[]): Promise<Count[]> {
   const durable = subjects.filter(({ kind }) => kind === 'durable')
   return Promise.all(durable.map((subject) => countStored(section, subject)))
 }

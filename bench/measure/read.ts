@@ -1,8 +1,8 @@
 import { wholeLog } from './count.ts'
-import type { Lab } from './lab.ts'
+import type { HttpSubject, Lab } from './lab.ts'
 import { countDurable, type Measured } from './publish.ts'
 import { rowsOf } from './row.ts'
-import type { Sample, Subject } from './subject.ts'
+import type { Sample } from './subject.ts'
 
 /** About 60 MiB: what memory mode keeps by default. */
 const logEvents = 50_000
@@ -13,7 +13,7 @@ export function read(lab: Lab): Promise<Measured> {
   const { seconds } = lab.options
   return lab.withServers({ kind: 'stream', connections: 4, seconds: 0 }, async (subjects) => {
     const gateways = subjects.filter(({ kind }) => kind !== 'ceiling')
-    for (const subject of gateways) await fill(subject)
+    for (const subject of gateways) await fill(subject, logEvents)
     let bytesPerEvent = 0
     let bytes = 0
     for (const subject of gateways) {
@@ -22,20 +22,23 @@ export function read(lab: Lab): Promise<Measured> {
       bytesPerEvent = outcome.bytes / outcome.events
     }
     const ceilingPath = `/v1/topics/bench/events?bytes=${bytes}`
-    const samples = await lab.interleave(
-      section,
-      subjects,
-      ({ kind }) => ({ kind: 'read', path: kind === 'ceiling' ? ceilingPath : wholeLog, connections: 1, seconds }),
+    const round = async (subject: HttpSubject): Promise<Sample> => {
+      const isCeiling = subject.kind === 'ceiling'
+      const path = isCeiling ? ceilingPath : wholeLog
+      const sample = await subject.run({ kind: 'read', path, connections: 1, seconds })
       // The ceiling streams bytes; as events they can be compared.
-      (sample, { kind }) => (kind === 'ceiling' ? inEvents(sample, bytesPerEvent) : sample),
-    )
+      return isCeiling ? inEvents(sample, bytesPerEvent) : sample
+    }
+    const entries = subjects.map((subject) => ({ kind: subject.kind, round: () => round(subject) }))
+    const samples = await lab.interleave(section, entries)
     const setting = `${Math.round(bytes / bytesPerEvent)} events`
     return { rows: rowsOf(section, setting, samples), counts: await countDurable(section, subjects) }
   })
 }
 
-async function fill(subject: Subject): Promise<void> {
-  while (subject.acknowledged < logEvents) {
+/** Publishes until it acknowledged at least so many. */
+export async function fill(subject: HttpSubject, events: number): Promise<void> {
+  while (subject.acknowledged < events) {
     const before = subject.acknowledged
     const { outcome } = await subject.run({ kind: 'stream', connections: 4, seconds: 0.2 })
     if (subject.acknowledged === before) throw new Error(`The log could not be filled: ${outcome.failure}`)

@@ -16,17 +16,23 @@ export interface Row {
   readonly server: ServerKind
   /** Events a second: the median of the rounds. */
   readonly perSecond: number
-  /** To the ceiling of the same cycle; absent for the ceiling itself. */
+  /** Whom the row is compared to, in the same cycle; absent for that one itself. */
+  readonly base?: ServerKind
   readonly ratio?: Spread
+  /** Events/s over those of the server that sends one record for each request. */
+  readonly overOne?: Spread
   /** Milliseconds, of all rounds together. */
   readonly p50: number
   readonly p99: number
   readonly p999: number
-  /** p99 of a round over the ceiling's in the same cycle, and the difference in milliseconds. */
+  /** p99 of a round over that of the base in the same cycle, and the differences in milliseconds. */
   readonly p99Ratio?: Spread
   readonly p99Over?: Spread
+  readonly p50Over?: Spread
   /** Of the server's process, all threads. */
   readonly cpuSecondsPer100k: number
+  /** Of the broker that it works with. */
+  readonly brokerCpuSecondsPer100k?: number
   /** The most after any round; and the most ever, where the system says. */
   readonly rssMB: number
   readonly peakMB?: number
@@ -47,26 +53,30 @@ export function spread(values: readonly number[]): Spread {
   return { median, min: sorted[0]!, max: sorted.at(-1)! }
 }
 
-/** A row for each server. */
-export function rowsOf(section: string, setting: string, samples: Samples): Row[] {
-  const ceiling = samples.get('ceiling')
+/** A row for each server, compared to `base`. */
+export function rowsOf(section: string, setting: string, samples: Samples, base: ServerKind = 'ceiling'): Row[] {
+  const theirs = samples.get(base)
+  const one = samples.get('one')
   return [...samples].map(([server, own]) => {
     const merged = Latencies.merge(own.map(({ outcome }) => outcome.latency))
     const events = sum(own, ({ outcome }) => outcome.events)
     const peaks = own.flatMap(({ peakMB }) => peakMB ?? [])
     const late = own.flatMap(({ outcome }) => outcome.lateness ?? [])
     const foreign = own.flatMap(({ foreignCores }) => foreignCores ?? [])
+    const broker = own.flatMap(({ brokerCpuSeconds }) => brokerCpuSeconds ?? [])
     const failure = own.find(({ outcome }) => outcome.failure !== undefined)?.outcome.failure
     return {
       section,
       setting,
       server,
       perSecond: spread(own.map(rate)).median,
-      ...(ceiling !== undefined && server !== 'ceiling' && compare(own, ceiling)),
+      ...(theirs !== undefined && server !== base && { base, ...compare(own, theirs) }),
+      ...(one !== undefined && server === 'kafka' && { overOne: ratioOf(own, one) }),
       p50: merged.percentileMs(50),
       p99: merged.percentileMs(99),
       p999: merged.percentileMs(99.9),
       cpuSecondsPer100k: (sum(own, ({ cpuSeconds }) => cpuSeconds) / events) * 100_000,
+      ...(broker.length > 0 && { brokerCpuSecondsPer100k: (broker.reduce((a, b) => a + b) / events) * 100_000 }),
       rssMB: Math.max(...own.map(({ rssMB }) => rssMB)),
       ...(peaks.length > 0 && { peakMB: Math.max(...peaks) }),
       failures: sum(own, ({ outcome }) => outcome.failures),
@@ -78,21 +88,28 @@ export function rowsOf(section: string, setting: string, samples: Samples): Row[
   })
 }
 
-function compare(own: readonly Sample[], ceiling: readonly Sample[]): Pick<Row, 'ratio' | 'p99Ratio' | 'p99Over'> {
-  const pairs = own.map((sample, i) => [sample, ceiling[i]!] as const)
+type Comparison = Pick<Row, 'ratio' | 'p99Ratio' | 'p99Over' | 'p50Over'>
+
+function compare(own: readonly Sample[], base: readonly Sample[]): Comparison {
+  const pairs = own.map((sample, i) => [sample, base[i]!] as const)
   return {
-    ratio: spread(pairs.map(([mine, theirs]) => rate(mine) / rate(theirs))),
-    p99Ratio: spread(pairs.map(([mine, theirs]) => p99(mine) / p99(theirs))),
-    p99Over: spread(pairs.map(([mine, theirs]) => p99(mine) - p99(theirs))),
+    ratio: ratioOf(own, base),
+    p99Ratio: spread(pairs.map(([mine, theirs]) => percentile(mine, 99) / percentile(theirs, 99))),
+    p99Over: spread(pairs.map(([mine, theirs]) => percentile(mine, 99) - percentile(theirs, 99))),
+    p50Over: spread(pairs.map(([mine, theirs]) => percentile(mine, 50) - percentile(theirs, 50))),
   }
+}
+
+function ratioOf(own: readonly Sample[], base: readonly Sample[]): Spread {
+  return spread(own.map((sample, i) => rate(sample) / rate(base[i]!)))
 }
 
 function rate({ outcome }: Sample): number {
   return outcome.events / outcome.seconds
 }
 
-function p99({ outcome }: Sample): number {
-  return Latencies.decode(outcome.latency).percentileMs(99)
+function percentile({ outcome }: Sample, of: number): number {
+  return Latencies.decode(outcome.latency).percentileMs(of)
 }
 
 function sum(samples: readonly Sample[], of: (sample: Sample) => number): number {

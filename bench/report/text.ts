@@ -1,3 +1,4 @@
+import type { LagRun } from '../kafka/lag.ts'
 import type { Machine } from '../machine.ts'
 import type { Count } from '../measure/count.ts'
 import type { Row } from '../measure/row.ts'
@@ -23,7 +24,8 @@ export function rowsText(rows: readonly Row[]): string {
 
 function sectionText(rows: readonly Row[]): string {
   const head = ['', 'server', 'events/s', 'ratio', '(of rounds)', 'p50 ms', 'p99', 'p99.9', 'p99 ratio']
-  const more = ['CPU s/100k', 'RSS MB', 'peak']
+  const withBroker = rows.some(({ brokerCpuSecondsPer100k }) => brokerCpuSecondsPer100k !== undefined)
+  const more = ['CPU s/100k', ...(withBroker ? ['broker'] : []), 'RSS MB', 'peak']
   const body = rows.map((row, i) => [
     rows[i - 1]?.setting === row.setting ? '' : row.setting,
     row.server,
@@ -35,6 +37,7 @@ function sectionText(rows: readonly Row[]): string {
     figure(row.p999),
     figure(row.p99Ratio?.median),
     figure(row.cpuSecondsPer100k),
+    ...(withBroker ? [figure(row.brokerCpuSecondsPer100k)] : []),
     figure(row.rssMB),
     figure(row.peakMB),
   ])
@@ -54,11 +57,23 @@ function remarks(row: Row): string[] {
   const busy = row.loadCpuShare > busyShare
   return [
     ...(row.failures > 0 ? [`${who}: ${row.failures} FAILED, the first: ${row.failure}`] : []),
+    ...(row.overOne === undefined
+      ? []
+      : [
+          `${who}: ${figure(row.overOne.median)} × one record a request (${figure(row.overOne.min)}–${figure(row.overOne.max)})`,
+        ]),
+    ...(row.p50Over !== undefined && row.base === 'client'
+      ? [`${who}: p50 ${signed(row.p50Over.median)} ms, p99 ${signed(row.p99Over!.median)} ms beside the client alone`]
+      : []),
     ...(busy ? [`${who}: the load process used ${figure(row.loadCpuShare)} of a core; it may be the limit`] : []),
     ...(row.lateP99 !== undefined && row.lateP99 > row.p99 / 2
       ? [`${who}: the load process itself was late by ${figure(row.lateP99)} ms (p99)`]
       : []),
   ]
+}
+
+function signed(value: number): string {
+  return `${value < 0 ? '−' : '+'}${figure(Math.abs(value))}`
 }
 
 export function startText(rows: readonly StartRow[]): string {
@@ -74,14 +89,15 @@ export function startText(rows: readonly StartRow[]): string {
 }
 
 export function countsText(counts: readonly Count[]): string {
-  const body = counts.map(({ section, sent, acknowledged, stored, ok }) => [
+  const body = counts.map(({ section, server, sent, acknowledged, stored, ok }) => [
     section,
+    server,
     count(sent),
     count(acknowledged),
     count(stored),
     ok ? 'none lost' : 'LOST',
   ])
-  return `events of the durable log\n${table(['', 'sent', 'acknowledged', 'stored', ''], body, 1)}`
+  return `events of the logs\n${table(['', 'server', 'sent', 'acknowledged', 'stored', ''], body, 2)}`
 }
 
 export function checksText(checks: readonly Check[], speed?: number): string {
@@ -104,4 +120,13 @@ export function memoryText(runs: readonly MemoryRun[]): string {
       return `${head}${failed}\nresident MB, the most of each ${run.secondsPerPoint} s: ${series}`
     })
     .join('\n\n')
+}
+
+export function lagText(run: LagRun): string {
+  const { events, eventBytes, slowReaders, slowBytesPerSecond, seconds, fastPerSecond, failures, failure } = run
+  const log = `${count(events)} events of ${eventBytes} bytes, ${seconds} s`
+  const readers = `${slowReaders} readers of ${slowBytesPerSecond} bytes/s and a fast one, ${count(fastPerSecond)} events/s`
+  const failed = failures > 0 ? `\n${failures} FAILED, the first: ${failure}` : ''
+  const series = run.series.map((rss) => Math.round(rss)).join(' ')
+  return `memory: ${log}, ${readers}${failed}\nresident MB, ${Math.round(run.idleMB)} before; the most of each s: ${series}`
 }
