@@ -104,6 +104,30 @@ test('sluice topics apply makes and changes topics, and says what', async () => 
   expect(changed.changes.map(({ field }) => field)).toEqual([expect.stringContaining('retention')])
 })
 
+test('sluice topics apply --diff shows what would change, and changes nothing', async () => {
+  config('  a: { broker: local, ensure: { partitions: 2 } }')
+  await sluice(['topics', 'apply', '-c', 'sluice.yaml'], { cwd })
+  config('  a: { broker: local, ensure: { partitions: 4 } }')
+  for (const _ of ['once', 'twice']) {
+    const { code, stdout } = await sluice(['topics', 'apply', '-c', 'sluice.yaml', '--diff'], { cwd })
+    expect({ code, ...JSON.parse(stdout) }).toMatchObject({
+      code: 0,
+      changes: [{ field: 'partitions', from: '2', to: '4' }],
+    })
+  }
+})
+
+test('sluice topics describe shows what the broker says of a topic and its groups', async () => {
+  config('  a: { broker: local, ensure: { partitions: 3 } }\n  b: { broker: local }')
+  await sluice(['topics', 'apply', '-c', 'sluice.yaml'], { cwd })
+  const one = await sluice(['topics', 'describe', 'a', '-c', 'sluice.yaml'], { cwd })
+  expect(one).toMatchObject({ code: 0, stderr: '' })
+  expect(JSON.parse(one.stdout)).toMatchObject({ topic: 'a', broker: 'local', partitions: 3, replicas: 1, groups: [] })
+  const all = await sluice(['topics', 'describe', '-c', 'sluice.yaml'], { cwd })
+  expect(all.stdout.trim().split('\n')).toHaveLength(2)
+  expect(await sluice(['topics', 'describe', 'none', '-c', 'sluice.yaml'], { cwd })).toMatchObject({ code: 1 })
+})
+
 test('what dev tells people to type works as it is', async () => {
   const { url } = await gateway(['dev'], { cwd })
   const text = greeting({ url, createOn: 'local', keys: false, data: '.sluice', file: undefined }, colours)
