@@ -1,14 +1,17 @@
 import { type MessageToProduce, Producer as TransactionalProducer } from '@platformatic/kafka'
 import { type Event, GatewayError, type PublishResult, unlessAborted } from '../../../src/core/index.ts'
-import type { KafkaClient } from '../client.ts'
+import { type KafkaClient, pause } from '../client.ts'
 import type { Config } from '../config.ts'
 import { translate } from '../errors.ts'
 import { writePosition } from '../position.ts'
+import { endOffsets } from '../read/offsets.ts'
 import type { Entry } from './lane.ts'
 import type { Producer } from './producer.ts'
 import { headersOf } from './records.ts'
 
 const retries = 10
+/** How long to wait for the markers of a transaction, which take milliseconds unless a node is lost. */
+const markersMs = 5000
 
 /**
  * Publishes that are all or none, each in a transaction (KIP-98), one at a time: the library's producer does this part,
@@ -70,14 +73,17 @@ export class Transactions {
         committing = true
         await transaction.commit()
         const results = new Array<PublishResult>(events.length)
+        const ends = new Map<number, number>()
         for (const [partition, { places }] of parts) {
           const base = offsets.find((one) => one.partition === partition)?.offset
+          if (base !== undefined) ends.set(partition, Number(base) + places.length)
           places.forEach((place, i) => {
             const { id } = events[place]!.attributes
             const position = base === undefined ? undefined : writePosition(partition, Number(base) + i)
             results[place] = { id, status: 'stored', ...(position !== undefined && { position }) }
           })
         }
+        await this.#visible(topic, ends)
         return results
       } catch (error) {
         if (!committing) await transaction.abort()
@@ -89,6 +95,23 @@ export class Transactions {
       if (committing) return unknown(events)
       const failure = translate(error, 'the transaction')
       return events.map(({ attributes }) => ({ id: attributes.id, status: 'failed', error: failure.toItem() }))
+    }
+  }
+
+  /**
+   * Kafka answers a commit before the partitions have its markers, and until then nobody sees these events, nor any after
+   * them: who reads after the acknowledgement is to find them. They are stored, whatever fails here.
+   */
+  async #visible(topic: string, ends: ReadonlyMap<number, number>): Promise<void> {
+    const deadline = Date.now() + markersMs
+    try {
+      for (let pauseMs = 1; Date.now() < deadline; pauseMs = Math.min(pauseMs * 2, 50)) {
+        const now = await endOffsets(this.#client, topic)
+        if ([...ends].every(([partition, end]) => now[partition]! >= end)) return
+        await pause(pauseMs)
+      }
+    } catch {
+      // Its readers wait as long as the partitions do.
     }
   }
 
