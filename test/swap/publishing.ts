@@ -332,8 +332,12 @@ export function publishing(at: () => Stage): void {
     const { client } = at()
     const topic = await at().topic()
     for (let i = 0; i < 10; i++) {
+      // Also together with others: a transaction that is acknowledged is one that readers see.
+      const some = [cloudEvent(`e-${i}-0`, { partitionkey: 'a' }), cloudEvent(`e-${i}-1`, { partitionkey: 'b' })]
+      await client.batch(topic, some, at().can(atomicOf(2)) ? '?atomic=true' : '')
+      if (at().can(replay) || at().can(pull)) expect((await at().contents(topic))?.length).toBe(3 * i + 2)
       await client.structured(topic, cloudEvent(`e-${i}`))
-      if (at().can(replay) || at().can(pull)) expect((await at().contents(topic))?.length).toBe(i + 1)
+      if (at().can(replay) || at().can(pull)) expect((await at().contents(topic))?.length).toBe(3 * i + 3)
     }
   })
 }
