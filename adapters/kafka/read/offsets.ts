@@ -1,6 +1,7 @@
 import type { listOffsetsV9 } from '@platformatic/kafka'
 import { GatewayError } from '../../../src/core/index.ts'
 import type { KafkaClient } from '../client.ts'
+import { hasProtocolError } from '../errors.ts'
 
 type ListArguments = [number, number, listOffsetsV9.ListOffsetsRequestTopic[]]
 
@@ -33,7 +34,9 @@ async function listOffsets(client: KafkaClient, topic: string, timestamp: bigint
       return await listOnce(client, topic, timestamp)
     } catch (error) {
       await client.refresh(topic)
-      throw error
+      // There is such a topic: the node that leads a partition of it is the last to hear of that.
+      if (!hasProtocolError(error, 'UNKNOWN_TOPIC_OR_PARTITION')) throw error
+      throw new GatewayError('unavailable', `A node does not know yet that it leads ${topic}.`, { cause: error })
     }
   })
 }
