@@ -1,10 +1,13 @@
+import { KafkaClient } from '../../../adapters/kafka/client.ts'
+import { connectionOf } from '../../../adapters/kafka/connection.ts'
+import { groupIdOf, readPlaces } from '../../../adapters/kafka/consume/places.ts'
 import { kafka } from '../../../adapters/kafka/index.ts'
 import type { Broker } from '../../../src/core/broker.ts'
 import type { KafkaCluster } from '../../brokers/services/kafka.ts'
 import { Random } from '../../conformance/random.ts'
 import { pause, until } from '../../conformance/waiting.ts'
 import { Ledger } from '../ledger.ts'
-import { createTopic } from './cluster.ts'
+import { createTopic, partitions } from './cluster.ts'
 import { type ConsumeReport, checkCompletions } from './completions.ts'
 import { readLog } from './drain.ts'
 import { Load } from './load.ts'
@@ -28,14 +31,17 @@ export class Crowd {
   /** All that there ever were. */
   readonly members: Member[] = []
   readonly #cluster: KafkaCluster
+  /** Started ahead, for a process takes longer to start than to join. */
+  #spare: Member
 
   private constructor(cluster: KafkaCluster, broker: Broker, topic: string, seed: number) {
     this.#cluster = cluster
+    this.#spare = new Member('m0')
     this.broker = broker
     this.topic = topic
     this.seed = seed
     this.random = new Random(seed)
-    this.load = new Load(broker, topic, new Ledger(), { seed, publishers, deadlineMs: 10_000, paceMs: 30, batch: 10 })
+    this.load = new Load(broker, topic, new Ledger(), { seed, publishers, deadlineMs: 10_000, paceMs: 50, batch: 10 })
   }
 
   static async gather(cluster: KafkaCluster, stem: string, seed: number): Promise<Crowd> {
@@ -46,13 +52,14 @@ export class Crowd {
     return new Crowd(cluster, broker, topic, seed)
   }
 
-  /** Starts a process; it is a member once it says so. */
+  /** Another process asks to be a member; it is one once it says so. */
   enter(more: Partial<WorkerTask> = {}): Member {
     const { topic, seed, members } = this
     const task = { topic, group, seed: seed + members.length, prefetch: 100, handleMs: 3, early: false, held: false }
-    const config = configOf(this.#cluster.bootstrap)
-    const member = new Member(`m${members.length}`, { ...task, ...more, config })
+    const member = this.#spare
+    member.enter({ ...task, ...more, config: configOf(this.#cluster.bootstrap) })
     members.push(member)
+    this.#spare = new Member(`m${members.length}`)
     return member
   }
 
@@ -62,13 +69,26 @@ export class Crowd {
     await until(drainMs, 'the group has no lag', async () => (await describe()).lag?.events === 0, 100)
   }
 
+  /** What is committed, asked of the group itself. */
+  async places(): Promise<ReadonlyMap<number, number>> {
+    const client = new KafkaClient(connectionOf(configOf(this.#cluster.bootstrap)))
+    try {
+      await client.ping()
+      const all = Array.from({ length: partitions }, (_, partition) => partition)
+      const places = await readPlaces(client, client.control, groupIdOf(this.topic, group), this.topic, all)
+      return new Map([...places].map(([partition, { offset }]) => [partition, offset]))
+    } finally {
+      await client.end()
+    }
+  }
+
   async check(): Promise<ConsumeReport> {
     return checkCompletions(this.members, await readLog(this.broker, this.topic))
   }
 
   async end(): Promise<void> {
     await this.load.stop()
-    await Promise.all(this.members.map((member) => member.remove()))
+    await Promise.all([...this.members, this.#spare].map((member) => member.remove()))
     await this.broker.close()
   }
 }
@@ -102,4 +122,84 @@ export async function churn(crowd: Crowd, most: number, durationMs: number, ever
 export function consumeSummary(what: string, seed: number, report: ConsumeReport): string {
   const { members, published, delivered, completed, unknown, refused, violations } = report
   return `SLUICE_SEED=${seed} ${what}: ${members} members, ${published} events published, ${delivered} deliveries, ${completed} completed, ${unknown} unknown, ${refused} refused, ${violations.length} violations`
+}
+
+/** A member is killed while it has something in hand, and another one comes; so many times. */
+export async function killMembers(crowd: Crowd, kills: number): Promise<void> {
+  const { random, load } = crowd
+  const present = [crowd.enter(), crowd.enter()]
+  await Promise.all(present.map((member) => member.joined()))
+  load.start()
+  for (let kill = 0; kill < kills; kill++) {
+    const victim = random.pick(present)
+    const before = victim.count('received')
+    await victim.until('has work', () => victim.count('received') >= before + 50 && victim.inHand > 0)
+    await victim.kill()
+    present.splice(present.indexOf(victim), 1)
+    const next = crowd.enter()
+    present.push(next)
+    // Its partitions come from the dead one, once the group gives that up.
+    await next.until('has work of its own', () => next.count('settled') > 0)
+  }
+  await load.stop()
+  await crowd.settled()
+  await Promise.all(present.map((member) => member.stop()))
+}
+
+/** What came of a member that stood still for longer than its session. */
+export interface Zombie {
+  /** What it had in hand when it was stopped, and what became of each settlement after it woke. */
+  readonly held: number
+  readonly refusals: readonly (string | undefined)[]
+  /** The group's places, before it woke and after its last settlement. */
+  readonly before: ReadonlyMap<number, number>
+  readonly after: ReadonlyMap<number, number>
+}
+
+/** Two members hold everything back; one stands still until the other has what it had, and then settles. */
+export async function wakeZombie(crowd: Crowd): Promise<Zombie> {
+  const { load } = crowd
+  const held = { held: true, prefetch: 10_000 }
+  const [zombie, heir] = [crowd.enter(held), crowd.enter(held)]
+  await Promise.all([zombie.joined(), heir.joined()])
+  load.start()
+  await load.acknowledges(200)
+  await load.stop()
+  const log = await readLog(crowd.broker, crowd.topic)
+  const all = new Set(log.map(({ position }) => position))
+  await until(drainMs, 'both have their share', async () => positionsOf(zombie, heir).size === all.size)
+  await zombie.until('has work', () => zombie.count('handled') > 0)
+  await zombie.pause()
+  const share = positionsOf(zombie).size
+  await heir.until('has everything', () => positionsOf(heir).size === all.size)
+  const before = await crowd.places()
+  zombie.release()
+  zombie.resume()
+  await zombie.until('is answered for what it had', () => zombie.count('settled') >= share)
+  const after = await crowd.places()
+  const refusals = zombie.reports.flatMap((report) => (report.event === 'settled' ? [report.error] : []))
+  heir.release()
+  await crowd.settled()
+  await Promise.all([zombie.stop(), heir.stop()])
+  return { held: share, refusals, before, after }
+}
+
+function positionsOf(...members: readonly Member[]): Set<string> {
+  const reports = members.flatMap((member) => member.reports)
+  return new Set(reports.flatMap((report) => (report.event === 'received' ? [report.position] : [])))
+}
+
+/** The negative control: a consumer that settles before it handles is killed in between. */
+export async function commitEarly(crowd: Crowd): Promise<void> {
+  const { load } = crowd
+  const hasty = crowd.enter({ early: true, handleMs: 100 })
+  await hasty.joined()
+  load.start()
+  await hasty.until('has settled', () => hasty.count('settled') >= hasty.count('handled') + 5)
+  await hasty.kill()
+  await load.stop()
+  const next = crowd.enter()
+  await next.joined()
+  await crowd.settled()
+  await next.stop()
 }

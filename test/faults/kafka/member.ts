@@ -20,11 +20,11 @@ export class Member {
   #isOver = false
   #errors = ''
 
-  constructor(name: string, task: WorkerTask) {
+  /** Starts the process, which is no member yet. */
+  constructor(name: string) {
     this.name = name
-    const env = { ...process.env, SLUICE_WORKER: JSON.stringify(task) }
     const words = ['--disable-warning=ExperimentalWarning', worker]
-    const child = spawn(process.execPath, words, { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+    const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
     this.#child = child
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.#errors = `${this.#errors}${text}`.slice(-4000)
@@ -49,12 +49,21 @@ export class Member {
     })
   }
 
+  enter(task: WorkerTask): void {
+    this.#child.send(task)
+  }
+
   joined(): Promise<void> {
     return this.until('joins', (reports) => reports.some(({ event }) => event === 'joined'))
   }
 
   count(event: WorkerReport['event']): number {
     return this.reports.filter((report) => report.event === event).length
+  }
+
+  /** How many deliveries it has not been answered for. */
+  get inHand(): number {
+    return this.count('received') - this.count('settled')
   }
 
   /** Lets it settle what it holds back. */

@@ -1,6 +1,8 @@
 // A member of a group in a process of its own: it pulls over the port, handles what it gets in a short random time,
-// settles it, and reports on stdout, one JSON object a line. SIGTERM ends it once it has settled what it has in hand.
+// settles it, and reports on stdout, one JSON object a line. It begins with the first message, its task; SIGTERM ends it
+// once it has settled what it has in hand.
 
+import { once } from 'node:events'
 import { kafka } from '../../../adapters/kafka/index.ts'
 import type { Batch, Consumer, Delivery } from '../../../src/core/broker.ts'
 import { GatewayError } from '../../../src/core/errors.ts'
@@ -106,12 +108,13 @@ class Worker {
   }
 }
 
-const worker = new Worker(JSON.parse(process.env.SLUICE_WORKER ?? 'null') as WorkerTask)
-process.once('SIGTERM', () => worker.stop())
-process.once('message', () => worker.release())
 // Whoever lost its parent has nobody to work for.
 const orphaned = (): never => process.exit(1)
 process.once('disconnect', orphaned)
+const [task] = (await once(process, 'message')) as [WorkerTask]
+const worker = new Worker(task)
+process.once('SIGTERM', () => worker.stop())
+process.once('message', () => worker.release())
 await worker.run()
 process.off('disconnect', orphaned)
 process.disconnect()
