@@ -22,7 +22,10 @@ const sasl = z.discriminatedUnion('mechanism', [
       /** A token that does not change while the gateway runs. */
       token: secret.optional(),
       /** Where tokens are had with the client's credentials (RFC 6749, section 4.4), before the old one ends. */
-      tokenUrl: z.url({ protocol: /^https?$/ }).optional(),
+      tokenUrl: z
+        .url({ protocol: /^https?$/ })
+        .refine((url) => !URL.parse(url)?.username && !URL.parse(url)?.password, 'must not hold credentials')
+        .optional(),
       clientId: z.string().min(1).optional(),
       clientSecret: secret.optional(),
       scope: z.string().min(1).optional(),

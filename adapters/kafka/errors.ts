@@ -28,15 +28,18 @@ export function hasProtocolError(error: unknown, ...names: readonly string[]): b
   return protocolErrors(error).some((name) => names.includes(name))
 }
 
-const refusedByTls =
-  /^(ERR_TLS|ERR_SSL|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|CERT_|EPROTO)|BAD_CERTIFICATE|CERTIFICATE_REQUIRED/
+const refusedByTls = /^(ERR_TLS|ERR_SSL|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|CERT_|EPROTO)/
+const refusedCertificate = /ALERT_(BAD_CERTIFICATE|CERTIFICATE_REQUIRED|UNKNOWN_CA|HANDSHAKE_FAILURE)/
 
 /** Why a broker refuses this client for good, or undefined where it does not. */
-function refusal(error: unknown): string | undefined {
+export function refusal(error: unknown): string | undefined {
   for (const { code = '', apiId = '', message, cause } of chain(error)) {
     // A connection that broke in the midst of it says nothing of the credentials.
     if ((code === 'PLT_KFK_AUTHENTICATION' && !isBroken(cause)) || apiId.includes('SASL')) {
       return 'The broker refuses the credentials (sasl)'
+    }
+    if (refusedCertificate.test(code)) {
+      return 'The broker asks for a certificate that it accepts: set cert and key (tls)'
     }
     if (refusedByTls.test(code)) return `TLS with the broker fails (tls): ${message}`
     if (message === 'Broker requires TLS.') return 'The broker speaks TLS: set tls'
@@ -70,9 +73,17 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   INVALID_CONFIG: 'invalid_argument',
 }
 
+/** Whether the broker closed the connection without a word. */
+export function isHungUp(error: unknown): boolean {
+  return [...chain(error)].some(({ message }) => message === 'Connection closed')
+}
+
 /** What the client threw, as the gateway's error. `doing` says what was tried, for the sentence. */
 export function translate(error: unknown, doing: string): GatewayError {
   if (error instanceof GatewayError) return error
+  // Of the provider of tokens.
+  const own = [...chain(error)].find((one) => one instanceof GatewayError)
+  if (own !== undefined) return own
   const refused = refusal(error)
   if (refused !== undefined) return new GatewayError('misconfigured', `${refused}.`, { cause: error })
   for (const { apiId, message } of chain(error)) {

@@ -4,7 +4,8 @@ import { KafkaBroker } from './broker.ts'
 import { KafkaClient } from './client.ts'
 import { type Config, config } from './config.ts'
 import { connectionOf } from './connection.ts'
-import { translate } from './errors.ts'
+import { whyHungUp } from './diagnosis.ts'
+import { isHungUp, translate } from './errors.ts'
 
 export type { Config } from './config.ts'
 
@@ -16,7 +17,7 @@ async function open(parsed: Config): Promise<Broker> {
   const client = new KafkaClient(connectionOf(parsed))
   const admin = new Admin({ ...client.reach, retries: 0 })
   try {
-    const nodes = await client.retry('the connection', openMs, () => client.ping())
+    const nodes = await client.retry('the connection', openMs, () => client.ping().catch(explained(parsed)))
     await checkVersion(client)
     const cluster = { nodes, maxMessageBytes: await maxMessageBytes(client, admin) }
     return new KafkaBroker(client, admin, parsed, cluster)
@@ -24,8 +25,19 @@ async function open(parsed: Config): Promise<Broker> {
     await Promise.allSettled([admin.close(), client.end()])
     const error = translate(thrown, 'the connection')
     const servers = parsed.bootstrap.join(', ')
-    const detail = `${error.message} It was asked at ${servers}.`
+    const hint = parsed.sasl === undefined && isHungUp(thrown) ? ' Where it asks for credentials, set sasl.' : ''
+    const detail = `${error.message} It was asked at ${servers}.${hint}`
     throw new GatewayError(error.code, detail, { cause: error.cause ?? error })
+  }
+}
+
+/** Throws what was thrown, or why the broker hung up, where that can be told; it is asked once. */
+function explained(parsed: Config): (thrown: unknown) => Promise<never> {
+  let asked = false
+  return async (thrown) => {
+    if (asked || !isHungUp(thrown)) throw thrown
+    asked = true
+    throw (await whyHungUp(parsed)) ?? thrown
   }
 }
 

@@ -1,3 +1,4 @@
+import { GatewayError } from '../../src/core/index.ts'
 import type { SaslConfig } from './config.ts'
 
 type OauthConfig = Extract<SaslConfig, { mechanism: 'oauthbearer' }>
@@ -21,10 +22,20 @@ export function clientCredentials({ tokenUrl, clientId, clientSecret, scope }: O
       body: new URLSearchParams({ grant_type: 'client_credentials', ...(scope !== undefined && { scope }) }),
       redirect: 'error',
       signal: AbortSignal.timeout(timeoutMs),
+    }).catch((cause) => {
+      const detail = `The server of tokens at ${tokenUrl} does not answer (sasl).`
+      throw new GatewayError('unavailable', detail, { retryAfterMs: 1000, cause })
     })
-    const body: unknown = answer.ok ? await answer.json() : undefined
+    if (answer.status >= 500) {
+      const detail = `The server of tokens at ${tokenUrl} answered ${answer.status} (sasl).`
+      throw new GatewayError('unavailable', detail, { retryAfterMs: 1000 })
+    }
+    const body: unknown = answer.ok ? await answer.json().catch(() => undefined) : undefined
     const { access_token: token, expires_in: seconds } = (body ?? {}) as Record<string, unknown>
-    if (typeof token !== 'string') throw new Error(`The token server answered ${answer.status} without a token.`)
+    if (typeof token !== 'string') {
+      const detail = `The server of tokens at ${tokenUrl} answered ${answer.status} without a token: check clientId, clientSecret and scope (sasl).`
+      throw new GatewayError('misconfigured', detail)
+    }
     const lifeMs = typeof seconds === 'number' ? seconds * 1000 : 0
     held = { token, until: Date.now() + lifeMs - aheadMs }
     return token
