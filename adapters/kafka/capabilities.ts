@@ -29,7 +29,7 @@ export function capabilitiesOf({ acks }: Config, maxMessageBytes: number, nodes:
     lag: 'approximate',
     // An acknowledgement is no fsync: a machine's loss is survived by its replicas only.
     durability: acks === 'all' && nodes > 1 ? 'replicated' : 'process',
-    publish: { maxEvents, maxBytes: Math.floor(maxEventBytes * 0.85), concurrency: 1 },
+    publish: { maxEvents, maxBytes: Math.floor(maxEventBytes * 0.85), concurrency: 4 },
     maxEventBytes,
   }
 }

@@ -71,15 +71,14 @@ export class KafkaClient extends Base {
 
   /** What the cluster says of a topic. At hand while it is fresh; `not_found` where there is none. */
   async topic(name: string): Promise<TopicMetadata> {
-    const known = this.#topics.get(name)
-    if (known === undefined) return this.refresh(name)
-    if (Date.now() - known.at > freshMs) this.refresh(name).catch(() => undefined)
-    return known.metadata
+    return this.known(name) ?? this.refresh(name)
   }
 
-  /** What is known of a topic without asking. */
-  peek(name: string): TopicMetadata | undefined {
-    return this.#topics.get(name)?.metadata
+  /** What is at hand of a topic; where that is not fresh, the cluster is asked in the background. */
+  known(name: string): TopicMetadata | undefined {
+    const known = this.#topics.get(name)
+    if (known !== undefined && Date.now() - known.at > freshMs) this.refresh(name).catch(() => undefined)
+    return known?.metadata
   }
 
   /** Asks the cluster again. */
@@ -99,10 +98,6 @@ export class KafkaClient extends Base {
     }
     this.#topics.set(name, { metadata, at: Date.now() })
     return metadata
-  }
-
-  forget(name: string): void {
-    this.#topics.delete(name)
   }
 
   /** Reaches the cluster, whatever is known of it. */

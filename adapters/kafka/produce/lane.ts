@@ -18,6 +18,8 @@ export interface LaneOptions {
   readonly compression: Compression
   /** The producing connection to a node. */
   readonly sender: (node: number) => Sender
+  /** A partition that fails for so long takes one batch at a time, to try it: the others are told at once. */
+  readonly stallMs: number
 }
 
 const firstPauseMs = 50
@@ -78,6 +80,10 @@ export class Lane {
   #tail: Promise<void> = Promise.resolve()
   #identity: Identity | undefined
   #sequence = 0
+  #waiting = 0
+  #failingSince: number | undefined
+  /** Aborts when the partition has been failing for too long; there is a new one when it works again. */
+  #stall = new AbortController()
 
   constructor(client: KafkaClient, topic: string, partition: number, options: LaneOptions) {
     this.#client = client
@@ -96,11 +102,18 @@ export class Lane {
 
   /** One result per entry, in order. Settles soon after `signal` aborts, and never rejects. */
   async append(entries: readonly Entry[], signal: AbortSignal): Promise<PublishResult[]> {
+    if (this.#waiting > 0 && this.#stall.signal.aborted) return stalled(entries)
     const { ready, release } = this.turn()
+    this.#waiting++
     try {
-      await unlessAborted(ready, signal)
+      const mine = await unlessAborted(
+        ready.then(() => true),
+        AbortSignal.any([signal, this.#stall.signal]),
+      )
+      if (mine !== true && !signal.aborted) return stalled(entries)
       return await this.#appendAll(entries, signal)
     } finally {
+      this.#waiting--
       release()
     }
   }
@@ -216,11 +229,15 @@ export class Lane {
   #advance(batch: Batch, base: number | undefined): Verdict {
     // Sequences go round after 2^31 - 1.
     this.#sequence = (this.#sequence + batch.count) & 0x7fffffff
+    this.#failingSince = undefined
+    if (this.#stall.signal.aborted) this.#stall = new AbortController()
     return { status: 'stored', base }
   }
 
   /** Waits, and asks who leads the partition now. */
   async #look(pauseMs: number, signal: AbortSignal): Promise<void> {
+    this.#failingSince ??= Date.now()
+    if (Date.now() - this.#failingSince > this.#options.stallMs) this.#stall.abort()
     await unlessAborted(pause(pauseMs), signal)
     if (!signal.aborted) await unlessAborted(this.#client.refresh(this.#topic), signal).catch(() => undefined)
   }
@@ -246,6 +263,12 @@ export class Lane {
     const detail = 'Kafka did not confirm the event; it may have stored it. Publish it again with the same id.'
     return { status: 'unknown', error: new GatewayError('unknown_outcome', detail, { cause: reason }) }
   }
+}
+
+function stalled(entries: readonly Entry[]): PublishResult[] {
+  const detail = 'The partition of this event has not answered for a while; it was not sent.'
+  const error = new GatewayError('unavailable', detail, { retryAfterMs: 5000 })
+  return entries.map(({ event }) => notStored(event, 'failed', error))
 }
 
 function nameOf(errorCode: number): string {

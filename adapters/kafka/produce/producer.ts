@@ -1,4 +1,4 @@
-import { type Event, GatewayError, type PublishResult } from '../../../src/core/index.ts'
+import { type Event, GatewayError, type PublishResult, unlessAborted } from '../../../src/core/index.ts'
 import type { ConnectionPool, KafkaClient } from '../client.ts'
 import type { Config } from '../config.ts'
 import { translate } from '../errors.ts'
@@ -9,6 +9,9 @@ import { Sender } from './sender.ts'
 
 const acksOf = { all: -1, leader: 1 } as const
 
+/** By partition: the events that go there, and their places among all. */
+export type Parts = Map<number, { readonly places: number[]; readonly entries: Entry[] }>
+
 /** Publishing: every event to its partition, every partition in its lane. */
 export class Producer {
   readonly #client: KafkaClient
@@ -17,6 +20,8 @@ export class Producer {
   readonly #partitioner: Partitioner
   readonly #senders = new Map<number, Sender>()
   readonly #lanes = new Map<string, Lane[]>()
+  /** Publishes that came while the cluster was asked about a topic, to be let in in their order. */
+  readonly #entering = new Map<string, Promise<unknown>>()
 
   constructor(client: KafkaClient, config: Config, partitioner: Partitioner) {
     this.#client = client
@@ -27,21 +32,42 @@ export class Producer {
 
   /** One result per event, in order. Settles soon after `signal` aborts. */
   async publish(topic: string, events: readonly Event[], signal: AbortSignal): Promise<readonly PublishResult[]> {
-    const parts = await this.split(topic, events)
     const results = new Array<PublishResult>(events.length)
-    await Promise.all(
+    // Every lane is entered in one turn of the event loop, so that calls stand in the same order in each.
+    const appending = await this.enter(topic, events, signal, (parts) => [
       [...parts].map(async ([partition, { places, entries }]) => {
         const answered = await this.lane(topic, partition).append(entries, signal)
         for (let i = 0; i < places.length; i++) results[places[i]!] = answered[i]!
       }),
-    )
+    ])
+    await Promise.all(appending[0]!)
     return results
   }
 
-  /** Which event goes to which partition. Throws where the topic cannot be told: nothing is sent then. */
-  async split(topic: string, events: readonly Event[]): Promise<Map<number, { places: number[]; entries: Entry[] }>> {
-    const { partitionsCount } = await this.#describe(topic)
-    const parts = new Map<number, { places: number[]; entries: Entry[] }>()
+  /**
+   * Calls `act` with which event goes to which partition, in the order of the calls for each topic; at once where the
+   * topic is known. Throws where the topic cannot be told: nothing is sent then.
+   */
+  async enter<T>(topic: string, events: readonly Event[], signal: AbortSignal, act: (parts: Parts) => T): Promise<T> {
+    const known = this.#client.known(topic)
+    const before = this.#entering.get(topic)
+    if (known !== undefined && before === undefined) return act(this.#split(topic, events, known.partitionsCount))
+    const describing = Promise.resolve(before).then(() => this.#describe(topic))
+    const entering = unlessAborted(describing, signal).then((metadata) => {
+      if (metadata !== undefined) return act(this.#split(topic, events, metadata.partitionsCount))
+      throw new GatewayError('unavailable', 'The cluster did not tell of the topic in time; nothing was sent.')
+    })
+    const settled = entering.then(
+      () => undefined,
+      () => undefined,
+    )
+    this.#entering.set(topic, settled)
+    settled.then(() => this.#entering.get(topic) === settled && this.#entering.delete(topic))
+    return entering
+  }
+
+  #split(topic: string, events: readonly Event[], partitionsCount: number): Parts {
+    const parts: Parts = new Map()
     for (let i = 0; i < events.length; i++) {
       const event = events[i]!
       const key = keyBytes(event)
@@ -69,6 +95,7 @@ export class Producer {
     lanes[partition] ??= new Lane(this.#client, topic, partition, {
       compression: this.#config.compression,
       sender: (node) => this.#sender(node),
+      stallMs: 3 * this.#config.requestTimeout,
     })
     return lanes[partition]
   }

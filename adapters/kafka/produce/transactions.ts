@@ -6,7 +6,7 @@ import { translate } from '../errors.ts'
 import { writePosition } from '../position.ts'
 import { endOffsets } from '../read/offsets.ts'
 import type { Entry } from './lane.ts'
-import type { Producer } from './producer.ts'
+import type { Parts, Producer } from './producer.ts'
 import { headersOf } from './records.ts'
 
 const retries = 10
@@ -39,9 +39,11 @@ export class Transactions {
   }
 
   async #publish(topic: string, events: readonly Event[], signal: AbortSignal): Promise<readonly PublishResult[]> {
-    const parts = await this.#producer.split(topic, events)
     // What is published otherwise to the same partitions keeps its place before or after all of this.
-    const turns = [...parts.keys()].map((partition) => this.#producer.lane(topic, partition).turn())
+    const { parts, turns } = await this.#producer.enter(topic, events, signal, (parts) => ({
+      parts,
+      turns: [...parts.keys()].map((partition) => this.#producer.lane(topic, partition).turn()),
+    }))
     try {
       await unlessAborted(Promise.all(turns.map(({ ready }) => ready)), signal)
       if (signal.aborted) throw new GatewayError('unavailable', 'The time was over before anything was sent.')
@@ -56,11 +58,7 @@ export class Transactions {
     }
   }
 
-  async #run(
-    topic: string,
-    events: readonly Event[],
-    parts: ReadonlyMap<number, { places: readonly number[]; entries: readonly Entry[] }>,
-  ): Promise<readonly PublishResult[]> {
+  async #run(topic: string, events: readonly Event[], parts: Parts): Promise<readonly PublishResult[]> {
     const producer = this.#transactional()
     let committing = false
     try {

@@ -82,7 +82,7 @@ export class Feed {
 
   /** The partitions that are wanted now, by the node that leads them: -1 where none is known to. */
   #leaders(): Map<number, number[]> {
-    const metadata = this.#client.peek(this.#topic)
+    const metadata = this.#client.known(this.#topic)
     const leaders = new Map<number, number[]>()
     for (const [partition, { paused }] of this.#places) {
       if (paused) continue
