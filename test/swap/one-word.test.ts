@@ -49,24 +49,28 @@ describe('one word is changed', () => {
     ['local', 'main', 2],
     ['main', 'memory', 3],
     ['memory', 'local', 4],
-  ] as const)('from %s to %s: nothing is stranded unasked, and every old cursor is stale', async (from, to, epoch) => {
-    await installation.stop()
-    const stderr = await installation.refused(line(to))
-    expect(stderr).toContain(`Topic ${topic} was bound to broker ${from} before, and is bound to broker ${to} now`)
+  ] as const)(
+    'from %s to %s: nothing is stranded unasked, and every old cursor is stale',
+    async (from, to, epoch) => {
+      await installation.stop()
+      const stderr = await installation.refused(line(to))
+      expect(stderr).toContain(`Topic ${topic} was bound to broker ${from} before, and is bound to broker ${to} now`)
 
-    client = await installation.start(line(to, abandon))
-    const described = await describeTopic(client, topic)
-    expect(described).toMatchObject({ broker: to, epoch, groups: [] })
-    const capabilities = capabilitiesIn(described)
-    if (capabilities.durability === 'memory') published.delete(to)
-    if (expectation(capabilities, [replay]).works) {
-      for (const cursor of cursors) {
-        for (const accept of ['application/json', ndjsonType, 'text/event-stream']) {
-          const stale = await client.get(`${target}?from=${encodeURIComponent(cursor)}`, { accept })
-          expect(stale.problem.code).toBe('stale_cursor')
+      client = await installation.start(line(to, abandon))
+      const described = await describeTopic(client, topic)
+      expect(described).toMatchObject({ broker: to, epoch, groups: [] })
+      const capabilities = capabilitiesIn(described)
+      if (capabilities.durability === 'memory') published.delete(to)
+      if (expectation(capabilities, [replay]).works) {
+        for (const cursor of cursors) {
+          for (const accept of ['application/json', ndjsonType, 'text/event-stream']) {
+            const stale = await client.get(`${target}?from=${encodeURIComponent(cursor)}`, { accept })
+            expect(stale.problem.code).toBe('stale_cursor')
+          }
         }
       }
-    }
-    await publish(to)
-  })
+      await publish(to)
+    },
+    90_000,
+  )
 })

@@ -3,6 +3,8 @@ import { requirable, strongerThan } from './expectation.ts'
 import { Installation, type Stage, type TopicLine, topicName } from './stage.ts'
 
 const windowMs = 3_600_000
+/** Against hanging: a boot takes seconds. */
+const bootMs = 90_000
 
 /** What a topic requires stops the boot where the broker has less, and only there. */
 export function requirements(at: () => Stage): void {
@@ -24,45 +26,53 @@ export function requirements(at: () => Stage): void {
   const requires = (values: readonly (readonly [string, unknown])[]) =>
     `requires: { ${values.map(([name, value]) => `${name}: ${value}`).join(', ')} }, ${ensured}`
 
-  test('whatever is stronger than what the broker has stops the boot, naming topic, broker and capability', async () => {
-    const { capabilities, word } = at()
-    const topics = new Map<string, string>()
-    const sentences: string[] = []
-    const refuse = (topic: string, more: string, why: string) => {
-      topics.set(topic, more)
-      sentences.push(`Topic ${topic} on broker ${word}: ${why}`)
-    }
-    for (const [name, value] of strongerThan(capabilities)) {
-      const has = requirable(capabilities).get(name)
-      const why = `requires capability ${name}: ${value}, and the broker has ${has}.`
-      refuse(topicName('wants'), requires([[name, value]]), why)
-      // Among many that are met, the one is named.
-      refuse(topicName('among'), requires([...met().filter(([one]) => one !== name), [name, value]]), why)
-    }
-    expect(sentences.length).toBeGreaterThan(0)
-    const [good, unmade] = [topicName('good'), topicName('unmade')]
-    topics.set(good, requires(met()))
-    if (!hasWindow()) topics.set(unmade, window)
-    const stderr = await installed((one) => one.refused(lines(topics)))
-    for (const sentence of sentences) expect(stderr).toContain(sentence)
-    expect(stderr.match(/requires capability/g)?.length).toBe(sentences.length)
-    expect(stderr).not.toContain(good)
-    const lacks = new RegExp(`Topic ${unmade} on broker ${word}: .*\\(capability dedupWindowMs\\)`)
-    if (!hasWindow()) expect(stderr).toMatch(lacks)
-  })
-
-  test('what the broker has can be required, and a window of deduplication had', async () => {
-    const { word } = at()
-    const [fits, deduplicates] = [topicName('fits'), topicName('window')]
-    const topics = new Map([[fits, requires(met())]])
-    if (hasWindow()) topics.set(deduplicates, window)
-    await installed(async (one) => {
-      const client = await one.start(lines(topics))
-      expect((await client.get(`/v1/topics/${fits}`)).json()).toMatchObject({ topic: fits, broker: word })
-      if (hasWindow()) {
-        expect((await client.get(`/v1/topics/${deduplicates}`)).json()).toMatchObject({ dedupWindow: '1h' })
+  test(
+    'whatever is stronger than what the broker has stops the boot, naming topic, broker and capability',
+    async () => {
+      const { capabilities, word } = at()
+      const topics = new Map<string, string>()
+      const sentences: string[] = []
+      const refuse = (topic: string, more: string, why: string) => {
+        topics.set(topic, more)
+        sentences.push(`Topic ${topic} on broker ${word}: ${why}`)
       }
-      expect((await one.stop())?.code).toBe(0)
-    })
-  })
+      for (const [name, value] of strongerThan(capabilities)) {
+        const has = requirable(capabilities).get(name)
+        const why = `requires capability ${name}: ${value}, and the broker has ${has}.`
+        refuse(topicName('wants'), requires([[name, value]]), why)
+        // Among many that are met, the one is named.
+        refuse(topicName('among'), requires([...met().filter(([one]) => one !== name), [name, value]]), why)
+      }
+      expect(sentences.length).toBeGreaterThan(0)
+      const [good, unmade] = [topicName('good'), topicName('unmade')]
+      topics.set(good, requires(met()))
+      if (!hasWindow()) topics.set(unmade, window)
+      const stderr = await installed((one) => one.refused(lines(topics)))
+      for (const sentence of sentences) expect(stderr).toContain(sentence)
+      expect(stderr.match(/requires capability/g)?.length).toBe(sentences.length)
+      expect(stderr).not.toContain(good)
+      const lacks = new RegExp(`Topic ${unmade} on broker ${word}: .*\\(capability dedupWindowMs\\)`)
+      if (!hasWindow()) expect(stderr).toMatch(lacks)
+    },
+    bootMs,
+  )
+
+  test(
+    'what the broker has can be required, and a window of deduplication had',
+    async () => {
+      const { word } = at()
+      const [fits, deduplicates] = [topicName('fits'), topicName('window')]
+      const topics = new Map([[fits, requires(met())]])
+      if (hasWindow()) topics.set(deduplicates, window)
+      await installed(async (one) => {
+        const client = await one.start(lines(topics))
+        expect((await client.get(`/v1/topics/${fits}`)).json()).toMatchObject({ topic: fits, broker: word })
+        if (hasWindow()) {
+          expect((await client.get(`/v1/topics/${deduplicates}`)).json()).toMatchObject({ dedupWindow: '1h' })
+        }
+        expect((await one.stop())?.code).toBe(0)
+      })
+    },
+    bootMs,
+  )
 }

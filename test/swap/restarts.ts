@@ -4,12 +4,15 @@ import { Group } from '../http/groups.ts'
 import { pull, replay } from './expectation.ts'
 import { Stage } from './stage.ts'
 
+/** Against hanging: a boot takes seconds. */
+const bootMs = 90_000
+
 /** What of a broker is still there after the gateway was ended: what its `durability` says. */
 export function restarts(at: () => Stage): void {
   let stage: Stage
   beforeAll(async () => {
     stage = await Stage.create(at().word, 2)
-  }, 60_000)
+  }, bootMs)
   afterAll(() => stage?.remove())
 
   test.each(['SIGTERM', 'SIGKILL'] as const)(

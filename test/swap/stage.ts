@@ -24,8 +24,8 @@ export interface TopicLine {
 const ensured = 'ensure: { partitions: 4 }'
 
 /** The file that every scenario runs with. Nothing depends on the broker but the word that names it. */
-async function configuration(topics: ReadonlyMap<string, TopicLine>): Promise<string> {
-  const { bootstrap } = await sharedKafka(1)
+async function configuration(topics: ReadonlyMap<string, TopicLine>, nodes: 1 | 3): Promise<string> {
+  const { bootstrap } = await sharedKafka(nodes)
   const lines = [...topics].map(([name, { broker, more = ensured }]) => `  ${name}: { broker: ${broker}, ${more} }`)
   return `brokers:
   local: { type: embedded, path: data/log.db }
@@ -45,28 +45,31 @@ export function topicName(word: string): string {
 /** A folder with a configuration, and the gateway that runs with it. */
 export class Installation {
   readonly #folder: string
+  readonly #nodes: 1 | 3
   #serving: Serving | undefined
 
-  private constructor(folder: string) {
+  private constructor(folder: string, nodes: 1 | 3) {
     this.#folder = folder
+    this.#nodes = nodes
   }
 
-  static async create(): Promise<Installation> {
+  /** `nodes` is how many the cluster has that the configuration names. */
+  static async create(nodes: 1 | 3 = 1): Promise<Installation> {
     const folder = await mkdtemp(join(tmpdir(), 'sluice-swap-'))
     await mkdir(join(folder, 'data'))
-    return new Installation(folder)
+    return new Installation(folder, nodes)
   }
 
   /** Starts with these topics; answers the client of the gateway that listens. */
   async start(topics: ReadonlyMap<string, TopicLine>): Promise<WatchedClient> {
-    await writeFile(join(this.#folder, 'sluice.yaml'), await configuration(topics))
+    await writeFile(join(this.#folder, 'sluice.yaml'), await configuration(topics, this.#nodes))
     this.#serving = new Serving(this.#folder)
     return new WatchedClient(await this.#serving.url)
   }
 
   /** Starts with topics that cannot be; answers what it says. */
   async refused(topics: ReadonlyMap<string, TopicLine>): Promise<string> {
-    await writeFile(join(this.#folder, 'sluice.yaml'), await configuration(topics))
+    await writeFile(join(this.#folder, 'sluice.yaml'), await configuration(topics, this.#nodes))
     const serving = new Serving(this.#folder)
     this.#serving = serving
     serving.url.then(
@@ -210,6 +213,12 @@ export class Stage {
   async restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<Ended | undefined> {
     const ended = await this.#installation.stop(signal)
     this.client = await this.#installation.start(this.#lines)
+    // What is in memory is gone, and so is who watched it.
+    const gone = this.capabilities.durability === 'memory' ? [...this.#pulled.keys()] : []
+    for (const topic of gone) {
+      await this.#witness(topic).create()
+      this.#pulled.set(topic, [])
+    }
     return ended
   }
 
