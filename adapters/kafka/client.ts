@@ -10,6 +10,7 @@ import {
 } from '@platformatic/kafka'
 import { GatewayError } from '../../src/core/index.ts'
 import { closed, hasProtocolError, isTransient, translate } from './errors.ts'
+import { tolerated, toleratedPool } from './failures.ts'
 
 export type TopicMetadata = ClusterTopicMetadata
 export type { Connection, ConnectionPool } from '@platformatic/kafka'
@@ -45,16 +46,19 @@ export class KafkaClient extends Base {
   constructor(options: BaseOptions) {
     super({ ...options, retries: 0, autocreateTopics: false })
     this.#options = options
+    tolerated(this)
     this.control = this.pool()
   }
 
   /** Connections of one purpose, one to each node. `requestTimeoutMs` replaces the configured one. */
   pool(requestTimeoutMs?: number): ConnectionPool {
     const { clientId, ...options } = this.#options
-    const pool = new ConnectionPool(clientId, {
-      ...options,
-      ...(requestTimeoutMs !== undefined && { requestTimeout: requestTimeoutMs }),
-    })
+    const pool = toleratedPool(
+      new ConnectionPool(clientId, {
+        ...options,
+        ...(requestTimeoutMs !== undefined && { requestTimeout: requestTimeoutMs }),
+      }),
+    )
     this.#pools.add(pool)
     return pool
   }

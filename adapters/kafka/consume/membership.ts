@@ -88,6 +88,8 @@ export class Membership {
     this.#held.clear()
     if (partitions.length > 0) this.#options.onLost(partitions)
     this.#note()
+    // Where the group never gave us up, only joining anew brings the partitions back.
+    this.#rejoin(rejoinMs)
   }
 
   async leave(): Promise<void> {
