@@ -62,18 +62,11 @@ function remarks(row: Row): string[] {
       : [
           `${who}: ${figure(row.overOne.median)} × one record a request (${figure(row.overOne.min)}–${figure(row.overOne.max)})`,
         ]),
-    ...(row.p50Over !== undefined && row.base === 'client'
-      ? [`${who}: p50 ${signed(row.p50Over.median)} ms, p99 ${signed(row.p99Over!.median)} ms beside the client alone`]
-      : []),
     ...(busy ? [`${who}: the load process used ${figure(row.loadCpuShare)} of a core; it may be the limit`] : []),
     ...(row.lateP99 !== undefined && row.lateP99 > row.p99 / 2
       ? [`${who}: the load process itself was late by ${figure(row.lateP99)} ms (p99)`]
       : []),
   ]
-}
-
-function signed(value: number): string {
-  return `${value < 0 ? '−' : '+'}${figure(Math.abs(value))}`
 }
 
 export function startText(rows: readonly StartRow[]): string {
