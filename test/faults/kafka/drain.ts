@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Broker } from '../../../src/core/broker.ts'
 import type { Event } from '../../../src/core/event.ts'
-import { until } from '../../conformance/waiting.ts'
+import { pause, until } from '../../conformance/waiting.ts'
 import type { Ledger, ReadEvent, Report } from '../ledger.ts'
 
 /** Against hanging. */
@@ -15,12 +15,15 @@ export interface Drained extends Report {
 }
 
 /** Compares what publishers know with the log, and what a group of its own delivers with the same log. */
-export async function drain(broker: Broker, topic: string, ledger: Ledger): Promise<Drained> {
-  const end = Date.now() + settleMs
+export async function drain(broker: Broker, topic: string, ledger: Ledger, waitMs = settleMs): Promise<Drained> {
+  const end = Date.now() + waitMs
   for (;;) {
     const read = await readLog(broker, topic)
     const report = ledger.check(read, false)
-    if (report.violations.some(({ kind }) => kind === 'lost') && Date.now() < end) continue
+    if (report.violations.some(({ kind }) => kind === 'lost') && Date.now() < end) {
+      await pause(200)
+      continue
+    }
     const pulled = await pullAll(broker, topic, read.length)
     assert.deepEqual(byPosition(pulled), byPosition(read), 'a group delivers what is in the log')
     const violations = [...report.violations, ...ledger.check(pulled, false).violations]
