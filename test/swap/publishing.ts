@@ -1,5 +1,14 @@
 import { expect, test } from 'vitest'
-import { batchType, cloudEvent, ndjsonType, type Receipt, structuredType, until } from '../http/events.ts'
+import {
+  batchType,
+  cloudEvent,
+  ndjsonType,
+  pagesOf,
+  type ReadEvent,
+  type Receipt,
+  structuredType,
+  until,
+} from '../http/events.ts'
 import { atomicOf, delayOf, pull, replay } from './expectation.ts'
 import { describeTopic, type Stage } from './stage.ts'
 import type { Ask } from './watched-client.ts'
@@ -192,7 +201,41 @@ export function publishing(at: () => Stage): void {
     const found = await at().contents(topic)
     if (found === undefined) return
     expect(found.map(({ id }) => id)).toEqual(ids)
-    expect(found.every(({ data }, i) => data === events[i]?.data)).toBe(true)
+    const whole = ({ data }: ReadEvent, i: number) => data === events[i]?.data
+    expect(found.every(whole)).toBe(true)
+    if (!at().can(replay)) return
+    const pages = await pagesOf(client, topic)
+    expect(pages.flatMap((page) => page.events).every(({ event }, i) => event.id === ids[i] && whole(event, i))).toBe(
+      true,
+    )
+    const last = results(answer).at(-1)?.position
+    const one = (await client.get(`/v1/topics/${topic}/events/${last}`)).json<{ event: ReadEvent }>()
+    expect(whole(one.event, ids.length - 1)).toBe(true)
+  })
+
+  test('what is atomic and what is not keep the order of a key between them', async () => {
+    const { client } = at()
+    const topic = await at().topic()
+    const [publishers, rounds] = [8, 6]
+    await Promise.all(
+      Array.from({ length: publishers }, async (_, publisher) => {
+        for (let round = 0; round < rounds; round++) {
+          const ids = [0, 1].map((i) => `${publisher}-${round}-${i}`)
+          const events = ids.map((id) => cloudEvent(id, { partitionkey: `k${publisher % 3}` }))
+          const query = (publisher + round) % 2 === 0 && at().can(atomicOf(2)) ? '?atomic=true' : ''
+          const answer = await client.batch(topic, events, query)
+          expect(answer.status, answer.text).toBe(200)
+        }
+      }),
+    )
+    const found = await at().contents(topic)
+    if (found === undefined) return
+    expect(found.length).toBe(publishers * rounds * 2)
+    for (let publisher = 0; publisher < publishers && at().capabilities.ordering !== 'none'; publisher++) {
+      const own = found.map(({ id }) => id).filter((id) => id.startsWith(`${publisher}-`))
+      expect(own).toEqual(own.toSorted())
+      expect(own.length).toBe(rounds * 2)
+    }
   })
 
   test('a delayed event comes when it is due, in every form, or is refused', async () => {

@@ -286,7 +286,9 @@ export function reading(at: () => Stage): void {
     const resumed = await get(topic, '', { ...eventStream, 'last-event-id': next })
     expect(resumed.problem.code).toBe('stale_cursor')
     // The binding of a topic that this cursor names never was.
-    const foreign = next.replace(/^c1\./, 'c2.')
+    const own = (await page(topic, '?from=earliest')).next
+    const foreign = own.replace(/^c1\./, 'c2.')
+    expect(foreign).not.toBe(own)
     expect((await get(topic, `?from=${encoded(foreign)}`)).problem.code).toBe('stale_cursor')
     for (const nonsense of ['nonsense', 'c1.', 'cx.1', 'c1.\u00e9', '2026-01-31', 'now']) {
       const answer = await get(topic, `?from=${encoded(nonsense)}`)
