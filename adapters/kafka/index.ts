@@ -6,6 +6,7 @@ import { type Config, config } from './config.ts'
 import { connectionOf } from './connection.ts'
 import { whyHungUp } from './diagnosis.ts'
 import { isHungUp, translate } from './errors.ts'
+import { tolerated } from './failures.ts'
 
 export type { Config } from './config.ts'
 
@@ -15,7 +16,7 @@ const defaultMaxMessageBytes = 1_048_588
 /** Connects, and learns what the cluster can do. Wrong credentials are refused at once, and not tried again. */
 async function open(parsed: Config): Promise<Broker> {
   const client = new KafkaClient(connectionOf(parsed))
-  const admin = new Admin({ ...client.reach, retries: 0 })
+  const admin = tolerated(new Admin({ ...client.reach, retries: 0 }))
   try {
     const nodes = await client.retry('the connection', openMs, () => client.ping().catch(explained(parsed)))
     await checkVersion(client)

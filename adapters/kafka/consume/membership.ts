@@ -1,6 +1,7 @@
 import { Consumer } from '@platformatic/kafka'
 import { GatewayError } from '../../../src/core/index.ts'
 import type { KafkaClient } from '../client.ts'
+import { tolerated } from '../failures.ts'
 import type { Member } from './places.ts'
 
 export interface MembershipOptions {
@@ -55,6 +56,7 @@ export class Membership {
       // Called before every join, and waited for: the one place where a revocation can be.
       protocolsMetadata: () => this.#giveUp(),
     })
+    tolerated(this.#consumer)
     this.#consumer.topics.track(topic)
     this.#consumer.on('consumer:group:join', ({ assignments }) => {
       const own = assignments?.find((assignment) => assignment.topic === topic)?.partitions ?? []

@@ -3,6 +3,7 @@ import { type Event, GatewayError, type PublishResult, unlessAborted } from '../
 import { type KafkaClient, pause } from '../client.ts'
 import type { Config } from '../config.ts'
 import { translate } from '../errors.ts'
+import { tolerated } from '../failures.ts'
 import { writePosition } from '../position.ts'
 import { endOffsets } from '../read/offsets.ts'
 import type { Entry } from './lane.ts'
@@ -114,13 +115,15 @@ export class Transactions {
   }
 
   #transactional(): TransactionalProducer {
-    this.#open ??= new TransactionalProducer({
-      ...this.#client.reach,
-      transactionalId: `${this.#config.clientId}-${crypto.randomUUID()}`,
-      idempotent: true,
-      retries,
-      retryDelay: 200,
-    })
+    this.#open ??= tolerated(
+      new TransactionalProducer({
+        ...this.#client.reach,
+        transactionalId: `${this.#config.clientId}-${crypto.randomUUID()}`,
+        idempotent: true,
+        retries,
+        retryDelay: 200,
+      }),
+    )
     return this.#open
   }
 
