@@ -11,6 +11,16 @@ describe('the options of bench', () => {
     })
   })
 
+  test('the sections of kafka are its own', () => {
+    expect(parseOptions(['kafka', '--only', 'three,closed', '--quick'])).toMatchObject({
+      command: 'kafka',
+      only: ['closed', 'three'],
+      rounds: 2,
+      quick: true,
+    })
+    expect(() => parseOptions(['kafka', '--only', 'start'])).toThrow(UsageError)
+  })
+
   test('help is wanted, whatever else is', () => {
     expect(parseOptions(['publish', '--help'])).toBeUndefined()
   })
