@@ -1,8 +1,10 @@
+import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { kafka } from '../../adapters/kafka/index.ts'
 import type { Config } from '../../adapters/kafka/config.ts'
+import { kafka } from '../../adapters/kafka/index.ts'
 import type { Broker, TopicSpec } from '../../src/core/broker.ts'
 import type { Target } from '../conformance/index.ts'
+import { type CountingProxy, proxyOf } from './kafka/proxy.ts'
 import type { KafkaCluster } from './services/kafka.ts'
 
 const adapter = resolve(import.meta.dirname, '../../adapters/kafka/index.ts')
@@ -49,5 +51,18 @@ export function singleNode(cluster: () => KafkaCluster): Target {
     process: () => ({ module: adapter, export: 'kafka', config: configOf(cluster().bootstrap) }),
     holdAck: pause,
     breakBroker: pause,
+    badCredentials: () => {
+      const { listeners, tls, users } = cluster()
+      let proxy: CountingProxy | undefined
+      return {
+        async open() {
+          proxy ??= await proxyOf(listeners.sasl[0]!)
+          const sasl = { mechanism: 'scram-sha-512', ...users.scram, password: 'not-the-password' }
+          const ca = await readFile(tls.ca, 'utf8')
+          return kafka.open(configOf([proxy.address], { tls: { ca }, sasl }))
+        },
+        attempts: async () => proxy?.connections ?? 0,
+      }
+    },
   }
 }
