@@ -16,7 +16,7 @@ interface Reception {
   revokedAt?: number
 }
 
-export interface ConsumeViolation {
+interface ConsumeViolation {
   readonly kind: 'missing' | 'unexpected' | 'again' | 'overlap' | 'reordered'
   readonly position: string
   readonly detail: string
@@ -28,7 +28,7 @@ export interface ConsumeReport {
   readonly published: number
   readonly delivered: number
   readonly completed: number
-  /** Handled by a member that was killed before it could say whether it had settled it. */
+  /** Handled by a member that was killed before it could say that it was settled, or that was told that it may not be. */
   readonly unknown: number
   /** Deliveries that were not settled, because the lease was lost. */
   readonly refused: number
@@ -58,7 +58,7 @@ export function checkCompletions(members: readonly Member[], log: readonly ReadE
     if (done.length > 0) {
       completed++
       completions.push({ position, key: done[0]!.key, at: Math.min(...done.map(({ settledAt }) => settledAt!)) })
-    } else if (all.some((one) => one.handledAt !== undefined && one.member.hurtAt !== undefined)) unknown++
+    } else if (all.some(isUnknown)) unknown++
     else violations.push({ kind: 'missing', position, detail: `${token} was delivered to ${namesOf(all)}` })
   }
   for (const position of receptions.keys()) {
@@ -66,6 +66,10 @@ export function checkCompletions(members: readonly Member[], log: readonly ReadE
   }
   violations.push(...reordered(completions))
   return { members: members.length, published: log.length, delivered, completed, unknown, refused, violations }
+}
+
+function isUnknown({ handledAt, refused, member }: Reception): boolean {
+  return handledAt !== undefined && (refused === undefined ? member.hurtAt !== undefined : refused !== 'lease_lost')
 }
 
 function receptionsOf(member: Member): { position: string; reception: Reception }[] {

@@ -1,19 +1,21 @@
+import type { findCoordinatorV6 } from '@platformatic/kafka'
 import { KafkaClient } from '../../../adapters/kafka/client.ts'
 import { connectionOf } from '../../../adapters/kafka/connection.ts'
 import { groupIdOf, readPlaces } from '../../../adapters/kafka/consume/places.ts'
 import { kafka } from '../../../adapters/kafka/index.ts'
 import type { Broker } from '../../../src/core/broker.ts'
+import type { KafkaNode } from '../../brokers/services/kafka/node.ts'
 import type { KafkaCluster } from '../../brokers/services/kafka.ts'
 import { Random } from '../../conformance/random.ts'
 import { pause, until } from '../../conformance/waiting.ts'
 import { Ledger } from '../ledger.ts'
-import { createTopic, partitions } from './cluster.ts'
+import { createTopic, inSync, nodeOf, partitions } from './cluster.ts'
 import { type ConsumeReport, checkCompletions } from './completions.ts'
 import { readLog } from './drain.ts'
 import { Load } from './load.ts'
 import { Member } from './member.ts'
 import { configOf, freshTopic } from './publishing.ts'
-import type { WorkerTask } from './report.ts'
+import { sharedClock, type WorkerTask } from './report.ts'
 
 /** Against hanging: a session of whoever was killed, and then what was left. */
 const drainMs = 60_000
@@ -22,6 +24,7 @@ const publishers = 3
 
 /** The members of a group, and what is published meanwhile. */
 export class Crowd {
+  readonly cluster: KafkaCluster
   readonly seed: number
   readonly random: Random
   readonly broker: Broker
@@ -30,12 +33,11 @@ export class Crowd {
   readonly load: Load
   /** All that there ever were. */
   readonly members: Member[] = []
-  readonly #cluster: KafkaCluster
   /** Started ahead, for a process takes longer to start than to join. */
   #spare: Member
 
   private constructor(cluster: KafkaCluster, broker: Broker, topic: string, seed: number) {
-    this.#cluster = cluster
+    this.cluster = cluster
     this.#spare = new Member('m0')
     this.broker = broker
     this.topic = topic
@@ -57,7 +59,7 @@ export class Crowd {
     const { topic, seed, members } = this
     const task = { topic, group, seed: seed + members.length, prefetch: 100, handleMs: 3, early: false, held: false }
     const member = this.#spare
-    member.enter({ ...task, ...more, config: configOf(this.#cluster.bootstrap) })
+    member.enter({ ...task, ...more, config: configOf(this.cluster.bootstrap) })
     members.push(member)
     this.#spare = new Member(`m${members.length}`)
     return member
@@ -71,15 +73,33 @@ export class Crowd {
 
   /** What is committed, asked of the group itself. */
   async places(): Promise<ReadonlyMap<number, number>> {
-    const client = new KafkaClient(connectionOf(configOf(this.#cluster.bootstrap)))
+    const all = Array.from({ length: partitions }, (_, partition) => partition)
+    const groupId = groupIdOf(this.topic, group)
+    const places = await this.#asking((client) => readPlaces(client, client.control, groupId, this.topic, all))
+    return new Map([...places].map(([partition, { offset }]) => [partition, offset]))
+  }
+
+  async #asking<T>(ask: (client: KafkaClient) => Promise<T>): Promise<T> {
+    const client = new KafkaClient(connectionOf(configOf(this.cluster.bootstrap)))
     try {
       await client.ping()
-      const all = Array.from({ length: partitions }, (_, partition) => partition)
-      const places = await readPlaces(client, client.control, groupIdOf(this.topic, group), this.topic, all)
-      return new Map([...places].map(([partition, { offset }]) => [partition, offset]))
+      return await ask(client)
     } finally {
       await client.end()
     }
+  }
+
+  /** The node that keeps the group. */
+  async coordinator(): Promise<KafkaNode> {
+    return await this.#asking(async (client) => {
+      const groupKey = 0
+      const { coordinators } = await client.callAny<[number, string[]], findCoordinatorV6.FindCoordinatorResponse>(
+        'FindCoordinator',
+        groupKey,
+        [groupIdOf(this.topic, group)],
+      )
+      return nodeOf(this.cluster, coordinators[0]!.nodeId)
+    })
   }
 
   async check(): Promise<ConsumeReport> {
@@ -144,6 +164,29 @@ export async function killMembers(crowd: Crowd, kills: number): Promise<void> {
   await load.stop()
   await crowd.settled()
   await Promise.all(present.map((member) => member.stop()))
+}
+
+/** The node that keeps the group is killed; answers how long after each kill both members had settled again. */
+export async function loseCoordinator(crowd: Crowd, kills: number): Promise<readonly number[]> {
+  const { load, broker, topic } = crowd
+  const members = [crowd.enter(), crowd.enter()]
+  await Promise.all(members.map((member) => member.joined()))
+  load.start()
+  const recoveryMs: number[] = []
+  for (let kill = 0; kill < kills; kill++) {
+    await load.acknowledges(200)
+    const node = await crowd.coordinator()
+    await node.kill()
+    const [killed, before] = [Date.now(), sharedClock()]
+    await Promise.all(members.map((member) => member.until('settles again', () => member.settledSince(before))))
+    recoveryMs.push(Date.now() - killed)
+    await node.start()
+    await inSync(broker, topic)
+  }
+  await load.stop()
+  await crowd.settled()
+  await Promise.all(members.map((member) => member.stop()))
+  return recoveryMs
 }
 
 /** What came of a member that stood still for longer than its session. */

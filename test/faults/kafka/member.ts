@@ -66,6 +66,12 @@ export class Member {
     return this.count('received') - this.count('settled')
   }
 
+  /** Whether it was told that something is settled which it got after `at`. */
+  settledSince(at: number): boolean {
+    const got = new Set(this.reports.flatMap((one) => (one.event === 'received' && one.at > at ? [one.position] : [])))
+    return this.reports.some((one) => one.event === 'settled' && one.error === undefined && got.has(one.position))
+  }
+
   /** Lets it settle what it holds back. */
   release(): void {
     this.#child.send('release')
