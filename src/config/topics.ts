@@ -80,8 +80,7 @@ export async function refusals(topics: readonly DeclaredTopic[]): Promise<string
     } catch (thrown) {
       const error = toGatewayError(thrown)
       if (error.retryable) throw named(who, thrown)
-      const capability = error.capability === undefined ? '' : ` (capability ${error.capability})`
-      found.push(`${who}: ${error.message}${capability}`)
+      found.push(`${who}: ${sentenceOf(error)}`)
     }
   }
   return found
@@ -130,6 +129,10 @@ async function stateOf({ name, brokerName, brokerTopic, broker }: DeclaredTopic)
 }
 
 function named(who: string, thrown: unknown): GatewayError {
-  const { code, message } = toGatewayError(thrown)
-  return new GatewayError(code, `${who}: ${message}`, { cause: thrown })
+  const error = toGatewayError(thrown)
+  return new GatewayError(error.code, `${who}: ${sentenceOf(error)}`, { cause: thrown })
+}
+
+function sentenceOf({ message, capability }: GatewayError): string {
+  return capability === undefined ? message : `${message} (capability ${capability})`
 }
