@@ -58,6 +58,18 @@ export function requirements(at: () => Stage): void {
   )
 
   test(
+    'more copies than the broker can have stop the boot, naming topic, broker and capability',
+    async () => {
+      const { capabilities, word } = at()
+      if (capabilities.durability === 'replicated') return
+      const topic = topicName('copies')
+      const stderr = await installed((one) => one.refused(lines(new Map([[topic, 'ensure: { replicas: 3 }']]))))
+      expect(stderr).toMatch(new RegExp(`Topic ${topic} on broker ${word}: .*\\(capability replicas\\)`))
+    },
+    bootMs,
+  )
+
+  test(
     'what the broker has can be required, and a window of deduplication had',
     async () => {
       const { word } = at()
