@@ -91,13 +91,8 @@ export class KafkaGroups implements Groups {
     const held = new Set(members.flatMap((member) => member.partitions))
     if (held.size < partitionsCount) throw busy()
     for (const member of members) {
-      const moved = await member.seek(offsets, (partition) => places[partition]!.note)
-      await this.#commit(
-        groupId,
-        topic,
-        moved.map((partition) => places[partition]!),
-        member,
-      )
+      const moved = member.seek((partition) => places[partition]!).map((partition) => places[partition]!)
+      await this.#commit(groupId, topic, moved, member)
     }
   }
 

@@ -2,22 +2,21 @@ import {
   type Batch,
   type Consumer,
   type Delivery,
-  GatewayError,
   type PullOptions,
   type Settlement,
   type SettleResult,
   UnsupportedError,
 } from '../../../src/core/index.ts'
-import { type ConnectionPool, type KafkaClient, pause } from '../client.ts'
+import type { ConnectionPool, KafkaClient } from '../client.ts'
 import { closed, translate } from '../errors.ts'
 import { writePosition } from '../position.ts'
 import { decodeEvent } from '../read/event.ts'
-import { Feed } from '../read/feed.ts'
-import { firstOffsets } from '../read/offsets.ts'
+import { Bell } from './bell.ts'
 import { Committer } from './committer.ts'
 import { Membership, notAMember } from './membership.ts'
-import { Owned } from './owned.ts'
-import { type Place, readPlaces } from './places.ts'
+import type { Owned } from './owned.ts'
+import { Partitions } from './partitions.ts'
+import type { Member, Place } from './places.ts'
 
 export interface ConsumerOptions {
   readonly groupId: string
@@ -29,63 +28,43 @@ export interface ConsumerOptions {
 }
 
 const joinMs = 30_000
-const waitMs = 250
-const fetchBytes = 1 << 20
-const partitionBytes = 256 << 10
 const receiptForm = /^([0-9a-f]{8})\.(\d+)\.(\d+)\.(\d+)$/
-/** So much of a partition is delivered at the most after an event that is not settled: it is what a crash repeats. */
-const spanMax = 10_000
 const never = Number.MAX_SAFE_INTEGER
 
 /** One member of a group: pulls from the partitions that are its own, and commits what is settled without a gap. */
 export class KafkaConsumer implements Consumer {
   readonly #client: KafkaClient
-  readonly #pool: ConnectionPool
-  readonly #commits: ConnectionPool
+  readonly #pools: { readonly fetch: ConnectionPool; readonly commit: ConnectionPool }
   readonly #options: ConsumerOptions
+  readonly #bell = new Bell()
+  readonly #partitions: Partitions
   readonly #membership: Membership
   readonly #committer: Committer
-  readonly #feed: Feed
-  readonly #owned = new Map<number, Owned>()
-  /** Given up, and still to be committed. */
-  readonly #leaving = new Set<Owned>()
   /** Tells this consumer's receipts from those of others. */
   readonly #name = crypto.randomUUID().slice(0, 8)
-  /** By partition, the assignment that its place is being looked up for. */
-  readonly #terms = new Map<number, number>()
-  #term = 0
-  #epoch = 0
-  #turn = 0
-  #fault: GatewayError | undefined
-  #arrived = Promise.withResolvers<void>()
   #closing: Promise<void> | undefined
 
   constructor(client: KafkaClient, options: ConsumerOptions) {
+    const { groupId, topic, sessionTimeoutMs } = options
     this.#client = client
     this.#options = options
-    this.#pool = client.pool()
-    this.#commits = client.pool()
+    this.#pools = { fetch: client.pool(), commit: client.pool() }
+    this.#partitions = new Partitions(client, this.#pools, this.#bell, {
+      groupId,
+      topic,
+      // No heartbeat is sent meanwhile.
+      drainMs: sessionTimeoutMs / 2,
+      wanted: () => this.#credit > 0,
+      reach: (owned, offset) => this.#committer.reach(owned, offset),
+    })
     this.#membership = new Membership(client, {
       ...options,
-      onAssigned: (partitions) => this.#assign(partitions),
-      onRevoked: (partitions) => this.#revoke(partitions),
-      onLost: (partitions) => this.#lose(partitions),
+      onAssigned: (partitions) => this.#partitions.assign(partitions),
+      onRevoked: (partitions) => this.#partitions.revoke(partitions),
+      onLost: (partitions) => this.#partitions.lose(partitions),
     })
-    this.#committer = new Committer(client, this.#commits, options, this.#membership, () => this.#all())
-    this.#feed = new Feed(client, this.#pool, options.topic, {
-      maxWaitMs: waitMs,
-      maxBytes: fetchBytes,
-      partitionBytes,
-      wanted: () => this.#credit > 0,
-      onFetched: (fetched) => {
-        const owned = this.#owned.get(fetched.partition)
-        if (owned === undefined) return
-        owned.put(fetched)
-        if (owned.full) this.#feed.pause(owned.partition)
-        if (fetched.records.length > 0) this.#notify()
-      },
-      onFault: (partition, error) => this.#fail(partition, error),
-    })
+    const { commit } = this.#pools
+    this.#committer = new Committer(client, commit, options, this.#membership, () => this.#partitions.all())
   }
 
   /** Resolves once it is a member; its partitions come when the group has agreed. */
@@ -94,24 +73,32 @@ export class KafkaConsumer implements Consumer {
   }
 
   get unsettled(): number {
-    let unsettled = 0
-    for (const owned of this.#all()) unsettled += owned.prefix.unsettled
-    return unsettled
+    return this.#partitions.unsettled
+  }
+
+  /** The partitions that are this member's now. */
+  get partitions(): readonly number[] {
+    return this.#partitions.numbers
+  }
+
+  get member(): Member {
+    return this.#membership.member
   }
 
   async pull({ max, waitMs, signal }: PullOptions): Promise<Batch> {
     const end = Date.now() + waitMs
     if (this.#closing !== undefined) throw closed()
     while (true) {
-      if (this.#fault !== undefined) throw this.#fault
-      const owned = this.#next()
+      const { fault, epoch } = this.#partitions
+      if (fault !== undefined) throw fault
       const count = Math.min(max, this.#credit)
-      if (owned !== undefined && count > 0) return this.#deliver(owned, count)
+      const owned = count > 0 ? this.#partitions.next() : undefined
+      if (owned !== undefined) return this.#deliver(owned, count)
       const left = end - Date.now()
       if (left <= 0 || signal.aborted || this.#closing !== undefined) {
-        return { deliveries: [], epoch: this.#epoch, revoked: signal }
+        return { deliveries: [], epoch, revoked: signal }
       }
-      await this.#arrival(left, signal)
+      await this.#bell.heard(left, signal)
     }
   }
 
@@ -119,18 +106,14 @@ export class KafkaConsumer implements Consumer {
     for (const { outcome } of settlements) gate(outcome.kind)
     if (this.#closing !== undefined) throw closed()
     const targets = settlements.map(({ receipt }) => this.#take(receipt))
-    this.#feed.wake()
-    this.#notify()
-    const reached = new Map<Owned, Promise<void>>()
-    for (const owned of targets) {
-      if (owned === undefined || reached.has(owned)) continue
-      reached.set(owned, this.#committer.reach(owned, owned.prefix.place))
-    }
+    this.#partitions.moved()
+    this.#bell.ring()
     const outcomes = new Map<Owned, SettleResult>()
+    const distinct = new Set(targets.filter((owned) => owned !== undefined))
     await Promise.all(
-      [...reached].map(async ([owned, reaching]) => {
-        const outcome = await reaching.then((): SettleResult => ({ status: 'ok' }), failed)
-        outcomes.set(owned, outcome)
+      [...distinct].map(async (owned) => {
+        const reaching = this.#committer.reach(owned, owned.prefix.place)
+        outcomes.set(owned, await reaching.then((): SettleResult => ({ status: 'ok' }), failed))
       }),
     )
     return targets.map((owned) => (owned === undefined ? failed(notAMember()) : outcomes.get(owned)!))
@@ -141,58 +124,21 @@ export class KafkaConsumer implements Consumer {
     return this.#closing
   }
 
-  /** Moves the partitions that are this member's: what was delivered of them belongs to nobody then. */
-  async seek(offsets: readonly number[], note: (partition: number) => string): Promise<readonly number[]> {
-    const moved: number[] = []
-    for (const owned of [...this.#owned.values()]) {
-      const { partition } = owned
-      owned.lose()
-      this.#feed.remove(partition)
-      this.#fault = undefined
-      moved.push(partition)
-      this.#begin({ partition, offset: offsets[partition]!, note: note(partition) })
-    }
-    return moved
-  }
-
-  /** The partitions that are this member's now. */
-  get partitions(): readonly number[] {
-    return [...this.#owned.keys()]
-  }
-
-  get member() {
-    return this.#membership.member
+  /** Moves the partitions that are this member's, and answers which those are; committing is the caller's. */
+  seek(placeOf: (partition: number) => Place): readonly number[] {
+    return this.#partitions.seek(placeOf)
   }
 
   async #close(): Promise<void> {
-    this.#notify()
-    this.#feed.close()
-    for (const owned of this.#all()) owned.lose()
-    this.#owned.clear()
+    this.#partitions.close()
     await this.#membership.leave()
-    await Promise.allSettled([this.#client.release(this.#pool), this.#client.release(this.#commits)])
+    const { fetch, commit } = this.#pools
+    await Promise.allSettled([this.#client.release(fetch), this.#client.release(commit)])
     this.#options.onClose()
   }
 
-  *#all(): Iterable<Owned> {
-    yield* this.#owned.values()
-    yield* this.#leaving
-  }
-
   get #credit(): number {
-    return this.#options.prefetch - this.unsettled
-  }
-
-  /** The next partition in turn that has something. */
-  #next(): Owned | undefined {
-    const all = [...this.#owned.values()]
-    for (let i = 0; i < all.length; i++) {
-      const owned = all[(this.#turn + i) % all.length]!
-      if (owned.waiting === 0 || owned.prefix.span >= spanMax) continue
-      this.#turn = (this.#turn + i + 1) % all.length
-      return owned
-    }
-    return undefined
+    return this.#options.prefetch - this.#partitions.unsettled
   }
 
   #deliver(owned: Owned, count: number): Batch {
@@ -207,116 +153,17 @@ export class KafkaConsumer implements Consumer {
         position: writePosition(partition, raw.offset),
       }),
     )
-    if (!owned.full) this.#feed.resume(partition)
+    this.#partitions.moved(owned)
     return { deliveries, partition: String(partition), epoch, revoked: owned.lost }
   }
 
-  /** Settles one receipt. Undefined where it is of an assignment that is over. */
+  /** Settles one receipt. Undefined where it is of an assignment that is over, or of another consumer. */
   #take(receipt: string): Owned | undefined {
     const [, name, epoch, partition, offset] = receiptForm.exec(receipt) ?? []
     if (name !== this.#name) return undefined
-    for (const owned of this.#all()) {
-      if (owned.partition !== Number(partition) || owned.epoch !== Number(epoch) || owned.lost.aborted) continue
-      owned.prefix.settle(Number(offset))
-      return owned
-    }
-    return undefined
-  }
-
-  /** Goes on from the group's own places, and nowhere else; a partition that was added later is read from its beginning. */
-  async #assign(partitions: readonly number[]): Promise<void> {
-    const { groupId, topic } = this.#options
-    const term = ++this.#term
-    for (const partition of partitions) this.#terms.set(partition, term)
-    try {
-      const places = await readPlaces(this.#client, this.#commits, groupId, topic, partitions)
-      const added = partitions.some((partition) => !places.has(partition))
-      const first = added ? await firstOffsets(this.#client, topic) : []
-      if (this.#closing !== undefined) return
-      for (const partition of partitions) {
-        // It may have gone meanwhile, and even have come again: another one moved its place then.
-        if (this.#terms.get(partition) !== term) continue
-        this.#terms.delete(partition)
-        this.#begin(places.get(partition) ?? { partition, offset: first[partition]!, note: '' })
-      }
-    } catch (error) {
-      if (this.#closing !== undefined) return
-      this.#fault = translate(error, 'the group')
-      this.#notify()
-      await pause(1000)
-      this.#fault = undefined
-      await this.#assign(partitions.filter((partition) => this.#terms.get(partition) === term))
-    }
-  }
-
-  #begin(place: Place): void {
-    this.#owned.set(place.partition, new Owned(place, ++this.#epoch))
-    this.#feed.set(place.partition, place.offset)
-  }
-
-  /** Waits for what is in flight, up to a deadline, and commits it; then it is fenced. */
-  async #revoke(partitions: readonly number[]): Promise<void> {
-    const leaving = this.#drop(partitions)
-    for (const owned of leaving) {
-      owned.revoke()
-      this.#leaving.add(owned)
-    }
-    // No heartbeat is sent meanwhile.
-    const end = Date.now() + this.#options.sessionTimeoutMs / 2
-    while (Date.now() < end && leaving.some(({ prefix, lost }) => prefix.unsettled > 0 && !lost.aborted)) {
-      await this.#arrival(end - Date.now())
-    }
-    const commits = leaving.map((owned) => this.#committer.reach(owned, owned.prefix.place))
-    await Promise.race([Promise.allSettled(commits), pause(Math.max(500, end - Date.now()))])
-    for (const owned of leaving) {
-      this.#leaving.delete(owned)
-      owned.lose()
-    }
-  }
-
-  #lose(partitions: readonly number[]): void {
-    for (const owned of this.#drop(partitions)) owned.lose()
-    for (const owned of this.#leaving) owned.lose()
-    this.#notify()
-  }
-
-  #drop(partitions: readonly number[]): Owned[] {
-    return partitions.flatMap((partition) => {
-      const owned = this.#owned.get(partition)
-      this.#terms.delete(partition)
-      this.#owned.delete(partition)
-      this.#feed.remove(partition)
-      return owned === undefined ? [] : [owned]
-    })
-  }
-
-  #fail(partition: number, error: unknown): void {
-    const translated = translate(error, 'the fetch')
-    this.#fault =
-      translated.code === 'stale_cursor'
-        ? new GatewayError(
-            'stale_cursor',
-            `The group's place in partition ${partition} is gone: its events are beyond retention. Seek the group to earliest, and what is lost is skipped, or to latest.`,
-            { cause: error },
-          )
-        : translated
-    this.#notify()
-  }
-
-  #notify(): void {
-    this.#arrived.resolve()
-    this.#arrived = Promise.withResolvers()
-  }
-
-  /** Waits until something changed, or for so long. */
-  async #arrival(ms: number, signal?: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, ms)
-    const stop = () => resolve()
-    signal?.addEventListener('abort', stop, { once: true })
-    await Promise.race([promise, this.#arrived.promise])
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', stop)
+    const owned = this.#partitions.find(Number(partition), Number(epoch))
+    owned?.prefix.settle(Number(offset))
+    return owned
   }
 }
 
