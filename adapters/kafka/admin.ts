@@ -41,14 +41,20 @@ export class KafkaAdmin implements Admin {
 
   async ensure(topic: string, spec: TopicSpec): Promise<readonly Change[]> {
     const existing = await this.#find(topic)
-    const changes = plan(topic, spec, existing)
+    const changes = this.#plan(topic, spec, existing)
     if (existing === undefined) await this.#create(topic, spec)
     else if (changes.length > 0) await this.#alter(topic, spec, existing)
     return changes
   }
 
   async diff(topic: string, spec: TopicSpec): Promise<readonly Change[]> {
-    return plan(topic, spec, await this.#find(topic))
+    return this.#plan(topic, spec, await this.#find(topic))
+  }
+
+  #plan(topic: string, spec: TopicSpec, existing: Existing | undefined): Change[] {
+    const nodes = this.#client.currentMetadata?.brokers.size ?? 0
+    if (existing === undefined && (spec.replicas ?? 1) > nodes) throw tooFewNodes(topic, spec.replicas)
+    return plan(topic, spec, existing)
   }
 
   async describe(topic: string): Promise<TopicState> {
@@ -117,7 +123,7 @@ export class KafkaAdmin implements Admin {
         if (hasProtocolError(error, 'TOPIC_ALREADY_EXISTS')) return
         if (hasProtocolError(error, 'INVALID_TOPIC_EXCEPTION')) throw nameRefused(topic, error)
         if (!hasProtocolError(error, 'INVALID_REPLICATION_FACTOR')) throw error
-        throw new UnsupportedError('replicas', `The cluster has not the ${replicas} nodes that ${topic} is to have.`)
+        throw tooFewNodes(topic, replicas)
       }
     })
     await this.#known(topic, (metadata) => metadata.partitions.every(({ leader }) => leader >= 0))
@@ -157,6 +163,10 @@ export class KafkaAdmin implements Admin {
 function nameRefused(topic: string, cause: unknown): GatewayError {
   const detail = `Kafka has a topic whose name differs from ${topic} only in dots and underscores: give this one another name at the broker (name).`
   return new GatewayError('conflict', detail, { cause })
+}
+
+function tooFewNodes(topic: string, replicas = clusterDefault): UnsupportedError {
+  return new UnsupportedError('replicas', `The cluster has not the ${replicas} nodes that ${topic} is to have.`)
 }
 
 function unknownYet(cause?: unknown): GatewayError {

@@ -40,7 +40,8 @@ export function requireSeek(broker: Broker): NonNullable<Broker['groups']['seek'
 }
 
 export function requireDeadLetters(broker: Broker): NonNullable<Broker['deadLetters']> {
-  if (broker.deadLetters === undefined) throw new UnsupportedError('reject', 'This broker keeps no dead letters.')
+  if (broker.deadLetters === undefined || !broker.capabilities.reject)
+    throw new UnsupportedError('reject', 'This broker keeps no dead letters.')
   return broker.deadLetters
 }
 
