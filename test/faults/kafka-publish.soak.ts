@@ -1,3 +1,3 @@
 import { publishFaults } from './kafka/publish-faults.ts'
 
-publishFaults({ rounds: 3, burst: 5000, pauseMs: 30_000, resets: 60, timeout: 900_000 })
+publishFaults({ rounds: 3, burst: 5000, pauseMs: 30_000, resets: 30, timeout: 900_000 })

@@ -21,6 +21,7 @@ import { sharedClock, type WorkerTask } from './report.ts'
 const drainMs = 60_000
 const group = 'workers'
 const publishers = 3
+const spares = 3
 
 /** The members of a group, and what is published meanwhile. */
 export class Crowd {
@@ -34,11 +35,12 @@ export class Crowd {
   /** All that there ever were. */
   readonly members: Member[] = []
   /** Started ahead, for a process takes longer to start than to join. */
-  #spare: Member
+  readonly #spares: Member[] = []
+  #started = 0
 
   private constructor(cluster: KafkaCluster, broker: Broker, topic: string, seed: number) {
     this.cluster = cluster
-    this.#spare = new Member('m0')
+    this.#prepare()
     this.broker = broker
     this.topic = topic
     this.seed = seed
@@ -58,11 +60,15 @@ export class Crowd {
   enter(more: Partial<WorkerTask> = {}): Member {
     const { topic, seed, members } = this
     const task = { topic, group, seed: seed + members.length, prefetch: 100, handleMs: 3, early: false, held: false }
-    const member = this.#spare
+    const member = this.#spares.shift()!
     member.enter({ ...task, ...more, config: configOf(this.cluster.bootstrap) })
     members.push(member)
-    this.#spare = new Member(`m${members.length}`)
+    this.#prepare()
     return member
+  }
+
+  #prepare(): void {
+    while (this.#spares.length < spares) this.#spares.push(new Member(`m${this.#started++}`))
   }
 
   /** Waits until everything that was published is settled. */
@@ -108,7 +114,7 @@ export class Crowd {
 
   async end(): Promise<void> {
     await this.load.stop()
-    await Promise.all([...this.members, this.#spare].map((member) => member.remove()))
+    await Promise.all([...this.members, ...this.#spares].map((member) => member.remove()))
     await this.broker.close()
   }
 }
@@ -123,12 +129,12 @@ export async function churn(crowd: Crowd, most: number, durationMs: number, ever
   const end = Date.now() + durationMs
   for (let next = Date.now(); Date.now() < end; await pause(Math.max(0, next - Date.now()))) {
     next += everyMs
-    // Who has not come yet cannot go.
-    const settled = present.filter((member) => member.count('joined') > 0)
+    // Who has not come yet cannot go, and whoever is alone waits for another one to go against.
+    const there = present.filter((member) => member.count('joined') > 0)
     const comes = present.length < 2 || (present.length < most && random.next() < 0.5)
     if (comes) present.push(crowd.enter())
-    else if (settled.length > 0) {
-      const member = random.pick(settled)
+    else if (there.length > 1) {
+      const member = random.pick(there)
       present.splice(present.indexOf(member), 1)
       leaving.push(member.stop())
     }

@@ -38,7 +38,7 @@ const recoverMs = 30_000
 const slackMs = 1500
 const publishers = 8
 /** Against hanging: until the dice have reset enough. */
-const roughMs = 60_000
+const roughMs = 300_000
 
 export function configOf(bootstrap: readonly string[], more: object = {}): Config {
   return kafka.config.parse({ type: 'kafka', bootstrap, requestTimeout: '1500ms', sessionTimeout: '4s', ...more })
