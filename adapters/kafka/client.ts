@@ -85,6 +85,17 @@ export class KafkaClient extends Base {
     return known?.metadata
   }
 
+  /** Asks first: what is at hand may be of a topic that was deleted since. It serves only where nobody answers. */
+  async fresh(name: string): Promise<TopicMetadata> {
+    try {
+      return await this.refresh(name)
+    } catch (error) {
+      const known = this.#topics.get(name)
+      if (known === undefined || !isTransient(error)) throw error
+      return known.metadata
+    }
+  }
+
   /** Asks the cluster again. */
   refresh(name: string): Promise<TopicMetadata> {
     const running = this.#refreshing.get(name)

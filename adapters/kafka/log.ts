@@ -22,6 +22,8 @@ import { offsetsFrom, rangeOf } from './start.ts'
 const aheadBytes = 512 << 10
 const pageBytes = 64 << 10
 const followWaitMs = 500
+/** How often who follows looks whether partitions were added. */
+const lookMs = 5000
 const encoder = new TextEncoder()
 
 export class KafkaLog implements Log {
@@ -38,18 +40,18 @@ export class KafkaLog implements Log {
 
   async *read(topic: string, from: Start, options: ReadOptions): AsyncIterable<LogBatch> {
     const { key, follow = false, limit = Number.POSITIVE_INFINITY, signal } = options
-    const { id, partitionsCount } = await this.#client.topic(topic).catch((error) => {
+    const range = await rangeOf(this.#client, topic).catch((error) => {
       throw translate(error, 'the read')
     })
-    const only = key === undefined ? undefined : this.#partitioner.ofKey(key, encoder.encode(key), partitionsCount)
-    const range = await rangeOf(this.#client, topic)
+    const { length } = range.end
+    const only = key === undefined ? undefined : this.#partitioner.ofKey(key, encoder.encode(key), length)
     const offsets = await offsetsFrom(this.#client, topic, from, range, only)
     const until = follow ? range.end.map(() => Number.POSITIVE_INFINITY) : await this.#until(topic, range.end, options)
     // The other partitions have nothing of this key: they are covered.
     for (const [i, end] of range.end.entries()) {
       if (only !== undefined && i !== only) offsets[i] = Math.max(offsets[i]!, end)
     }
-    const incarnation = incarnationOf(id)
+    const incarnation = incarnationOf(range.id)
     const cursor = () => writeCursor(incarnation, offsets)
     yield { records: [], cursor: cursor() }
 
@@ -71,8 +73,9 @@ export class KafkaLog implements Log {
     })
     const within = this.#within(from, options)
     let left = limit
+    const remaining = new Set(open)
+    const looking = follow ? setInterval(() => this.#grow(topic, key, offsets, remaining, feed), lookMs) : undefined
     try {
-      const remaining = new Set(open)
       for (const partition of open) feed.set(partition, offsets[partition]!)
       while (remaining.size > 0 && left > 0) {
         const fetched = await inbox.take()
@@ -81,9 +84,10 @@ export class KafkaLog implements Log {
         const { partition } = fetched
         const place = placeWriter(incarnation, offsets, partition)
         const records: LogRecord[] = []
-        let next = Math.min(fetched.next, until[partition]!)
+        const end = until[partition] ?? Number.POSITIVE_INFINITY
+        let next = Math.min(fetched.next, end)
         for (const raw of fetched.records) {
-          if (raw.offset >= until[partition]!) break
+          if (raw.offset >= end) break
           if (!within(raw)) continue
           const event = decodeEvent(raw, topic, partition)
           if (key !== undefined && keyOf(event) !== key) continue
@@ -93,7 +97,7 @@ export class KafkaLog implements Log {
           break
         }
         offsets[partition] = Math.max(offsets[partition]!, next)
-        if (offsets[partition] >= until[partition]!) {
+        if (offsets[partition] >= end) {
           remaining.delete(partition)
           feed.remove(partition)
         }
@@ -101,9 +105,24 @@ export class KafkaLog implements Log {
       }
       yield { records: [], cursor: cursor() }
     } finally {
+      clearInterval(looking)
       feed.close()
       if (pool !== this.#pool) await this.#client.release(pool)
     }
+  }
+
+  /** Partitions that were added since are read from their beginning, where the key may be in them. */
+  #grow(topic: string, key: string | undefined, offsets: number[], open: Set<number>, feed: Feed): void {
+    const partitions = this.#client.known(topic)?.partitionsCount ?? 0
+    if (partitions <= offsets.length) return
+    const only = key === undefined ? undefined : this.#partitioner.ofKey(key, encoder.encode(key), partitions)
+    for (let partition = offsets.length; partition < partitions; partition++) {
+      offsets.push(0)
+      if (only === undefined || partition === only) open.add(partition)
+    }
+    // An old one may be the key's now.
+    if (only !== undefined) open.add(only)
+    for (const partition of open) if (!feed.has(partition)) feed.set(partition, offsets[partition]!)
   }
 
   async get(topic: string, position: string): Promise<LogRecord> {
@@ -131,9 +150,9 @@ export class KafkaLog implements Log {
     })
     const raw = found?.records.find((record) => record.offset === offset)
     if (raw === undefined) throw noPosition(position)
-    const { first } = await rangeOf(this.#client, topic)
+    const { id, first } = await rangeOf(this.#client, topic)
     const offsets = first.map((begin, i) => (i === partition ? offset + 1 : begin))
-    const cursor = writeCursor(incarnationOf(metadata.id), offsets)
+    const cursor = writeCursor(incarnationOf(id), offsets)
     return { position, cursor, event: decodeEvent(raw, topic, partition) }
   }
 

@@ -4,6 +4,8 @@ import { incarnationOf, readCursor } from './cursor.ts'
 import { endOffsets, firstOffsets, offsetsAt } from './read/offsets.ts'
 
 export interface Range {
+  /** The topic's own: another one of its name has another. */
+  readonly id: string
   /** The first offset that each partition still has. */
   readonly first: readonly number[]
   /** The end of what is committed in each. */
@@ -11,8 +13,9 @@ export interface Range {
 }
 
 export async function rangeOf(client: KafkaClient, topic: string): Promise<Range> {
+  const { id } = await client.fresh(topic)
   const [first, end] = await Promise.all([firstOffsets(client, topic), endOffsets(client, topic)])
-  return { first, end }
+  return { id, first, end }
 }
 
 /**
@@ -23,7 +26,7 @@ export async function offsetsFrom(
   client: KafkaClient,
   topic: string,
   start: Start,
-  { first, end }: Range,
+  { id, first, end }: Range,
   of?: number,
 ): Promise<number[]> {
   if (start === 'earliest') return [...first]
@@ -32,7 +35,6 @@ export async function offsetsFrom(
     const found = await offsetsAt(client, topic, start.getTime())
     return end.map((last, i) => (found[i] === undefined || found[i] < 0 ? last : Math.min(found[i], last)))
   }
-  const { id } = await client.topic(topic)
   const asked = readCursor(start.cursor, incarnationOf(id))
   if (asked.length > first.length) throw stale(`It names ${asked.length} partitions; the topic has ${first.length}.`)
   // A partition that was added later is read from its beginning.

@@ -50,6 +50,10 @@ export class Feed {
     this.wake()
   }
 
+  has(partition: number): boolean {
+    return this.#places.has(partition)
+  }
+
   /** What is on its way of it is dropped. */
   remove(partition: number): void {
     this.#places.delete(partition)
