@@ -30,8 +30,8 @@ export interface Gateway {
   publish(topic: string, events: readonly Event[], broker?: Broker): Promise<string[]>
   /** Everything that a read gives, up to its end. */
   read(topic: string, from?: Start, options?: Partial<ReadOptions>): Promise<LogRecord[]>
-  /** What a new consumer of the group is given until it has `count`, settled. */
-  pull(topic: string, group: string, count: number): Promise<Delivery[]>
+  /** What a new consumer of the group is given until it has so many, or what it looks for, settled. */
+  pull(topic: string, group: string, enough: number | ((taken: Delivery[]) => boolean)): Promise<Delivery[]>
 }
 
 /** The adapter on the cluster of `nodes` nodes that the run's files share; call at the top of a file. */
@@ -72,15 +72,15 @@ export function gateway(nodes: 1 | 3): Gateway {
       signal.throwIfAborted()
       return records
     },
-    async pull(topic, group, count) {
+    async pull(topic, group, enough) {
       const consumer = await broker!.open(topic, group, { prefetch: 100 })
       const taken: Delivery[] = []
       try {
-        await until(patienceMs, `${count} deliveries`, async () => {
+        await until(patienceMs, 'the deliveries', async () => {
           const { deliveries } = await consumer.pull({ max: 100, waitMs: 500, signal: AbortSignal.timeout(patienceMs) })
           await consumer.settle(deliveries.map(({ receipt }) => ({ receipt, outcome: { kind: 'ack' } })))
           taken.push(...deliveries)
-          return taken.length >= count
+          return typeof enough === 'number' ? taken.length >= enough : enough(taken)
         })
       } finally {
         await consumer.close()

@@ -93,6 +93,7 @@ export function serverProperties(id: number, all: readonly Ports[], folder: stri
     'broker.session.timeout.ms': '6000',
     'broker.heartbeat.interval.ms': '1000',
     'log.cleaner.dedupe.buffer.size': '16777216',
+    'log.cleaner.backoff.ms': '200',
     'num.network.threads': '2',
     'num.io.threads': '4',
     ...extra,
