@@ -35,8 +35,15 @@ export interface ConsumeReport {
   readonly violations: readonly ConsumeViolation[]
 }
 
-/** Compares what all members of a group did, in their common time, with the log. */
-export function checkCompletions(members: readonly Member[], log: readonly ReadEvent[]): ConsumeReport {
+/**
+ * Compares what all members of a group did, in their common time, with the log. With `answersLost` a commit may have been
+ * stored by a coordinator that was killed before it said so: its member heard only that its lease was lost.
+ */
+export function checkCompletions(
+  members: readonly Member[],
+  log: readonly ReadEvent[],
+  answersLost = false,
+): ConsumeReport {
   const receptions = Map.groupBy(members.flatMap(receptionsOf), ({ position }) => position)
   const published = new Map(log.map(({ position, token }) => [position, token]))
   const violations: ConsumeViolation[] = []
@@ -58,8 +65,8 @@ export function checkCompletions(members: readonly Member[], log: readonly ReadE
     if (done.length > 0) {
       completed++
       completions.push({ position, key: done[0]!.key, at: Math.min(...done.map(({ settledAt }) => settledAt!)) })
-    } else if (all.some(isUnknown)) unknown++
-    else violations.push({ kind: 'missing', position, detail: `${token} was delivered to ${namesOf(all)}` })
+    } else if (all.some((one) => isUnknown(one, answersLost))) unknown++
+    else violations.push({ kind: 'missing', position, detail: `${token} was delivered to ${fatesOf(all)}` })
   }
   for (const position of receptions.keys()) {
     if (!published.has(position)) violations.push({ kind: 'unexpected', position, detail: 'is not in the log' })
@@ -68,8 +75,9 @@ export function checkCompletions(members: readonly Member[], log: readonly ReadE
   return { members: members.length, published: log.length, delivered, completed, unknown, refused, violations }
 }
 
-function isUnknown({ handledAt, refused, member }: Reception): boolean {
-  return handledAt !== undefined && (refused === undefined ? member.hurtAt !== undefined : refused !== 'lease_lost')
+function isUnknown({ handledAt, refused, member }: Reception, answersLost: boolean): boolean {
+  if (handledAt === undefined) return false
+  return refused === undefined ? member.hurtAt !== undefined : answersLost || refused !== 'lease_lost'
 }
 
 function receptionsOf(member: Member): { position: string; reception: Reception }[] {
@@ -127,6 +135,10 @@ function offsetOf(position: string): number {
   return readPosition(position)!.offset
 }
 
-function namesOf(all: readonly Reception[]): string {
-  return all.map(({ member }) => member.name).join(', ') || 'nobody'
+function fatesOf(all: readonly Reception[]): string {
+  const fates = all.map(({ member, handledAt, refused, revokedAt }) => {
+    const handled = handledAt === undefined ? 'not handled' : 'handled'
+    return `${member.name} (${handled}, ${refused ?? 'no answer'}${revokedAt === undefined ? '' : ', revoked'})`
+  })
+  return fates.join(', ') || 'nobody'
 }

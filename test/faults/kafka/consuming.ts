@@ -108,8 +108,8 @@ export class Crowd {
     })
   }
 
-  async check(): Promise<ConsumeReport> {
-    return checkCompletions(this.members, await readLog(this.broker, this.topic))
+  async check(answersLost: boolean): Promise<ConsumeReport> {
+    return checkCompletions(this.members, await readLog(this.broker, this.topic), answersLost)
   }
 
   async end(): Promise<void> {

@@ -79,7 +79,7 @@ export function publishFaults({ rounds, burst, pauseMs, resets, timeout }: Publi
     const seed = seedOfRun()
     for (let tries = 3; ; tries--) {
       const { leader, all } = await loseLeader(cluster, seed + tries)
-      const lost = leader.violations.filter(({ kind }) => kind === 'lost').length
+      const lost = new Set(leader.violations.flatMap(({ kind, token }) => (kind === 'lost' ? [token] : []))).size
       console.log(
         `SLUICE_SEED=${seed} acks leader: ${leader.acknowledged} acknowledged, ${leader.checked} checked, ${lost} found lost; acks all: ${all.acknowledged} acknowledged, ${all.checked} checked, ${all.violations.length} violations`,
       )
