@@ -60,7 +60,7 @@ export class KafkaBroker implements Broker {
     this.#client = client
     this.#admin = admin
     this.#config = config
-    this.#producer = new Producer(client, config, partitioner)
+    this.#producer = new Producer(client, config, partitioner, maxMessageBytes)
     this.#transactions = new Transactions(client, config, this.#producer)
     this.capabilities = capabilitiesOf(config, maxMessageBytes, nodes)
     this.#groups = new KafkaGroups(client, open, (groupId) => [...(this.#members.get(groupId) ?? [])])

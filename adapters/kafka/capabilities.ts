@@ -3,7 +3,8 @@ import type { Config } from './config.ts'
 
 /** What a batch's head, a record's own fields and its headers' lengths may take besides what an event counts. */
 const overheadBytes = 2048
-const maxEvents = 2000
+/** Of one publish, which is spread over the partitions; each divides what is more than the cluster takes as a batch. */
+const publish = { maxEvents: 4000, maxBytes: 4 << 20, concurrency: 2 }
 const atomicPublishMax = 1000
 
 /** `maxMessageBytes` is what the cluster takes as one batch, `nodes` how many it has. */
@@ -29,7 +30,7 @@ export function capabilitiesOf({ acks }: Config, maxMessageBytes: number, nodes:
     lag: 'approximate',
     // An acknowledgement is no fsync: a machine's loss is survived by its replicas only.
     durability: acks === 'all' && nodes > 1 ? 'replicated' : 'process',
-    publish: { maxEvents, maxBytes: Math.floor(maxEventBytes * 0.85), concurrency: 4 },
+    publish,
     maxEventBytes,
   }
 }

@@ -3,6 +3,12 @@ import type { PartitionerConfig } from './config.ts'
 import { murmur2 } from './murmur2.ts'
 
 /**
+ * So many keyless events of one publish stay together: a batch for each partition costs the brokers more than its events
+ * do (`npm run bench -- kafka`; KIP-480 has the same reason).
+ */
+const runLength = 16
+
+/**
  * Where an event goes: by its key as Java's producer spreads it, unless a rule of the configuration names partitions for
  * keys that begin so; in turn where it has no key.
  */
@@ -28,10 +34,18 @@ export class Partitioner {
     )
   }
 
-  /** The next one in turn. */
-  next(topic: string, partitions: number): number {
-    const turn = this.#turns.get(topic) ?? 0
-    this.#turns.set(topic, (turn + 1) % 0x7fffffff)
-    return turn % partitions
+  /** For the keyless events of one publish: the partitions in turn, a run of events to each. */
+  turn(topic: string, partitions: number): { next(): number } {
+    let left = 0
+    let partition = 0
+    const next = (): number => {
+      if (left-- > 0) return partition
+      const turn = this.#turns.get(topic) ?? 0
+      this.#turns.set(topic, (turn + 1) % 0x7fffffff)
+      left = runLength - 1
+      partition = turn % partitions
+      return partition
+    }
+    return { next }
   }
 }

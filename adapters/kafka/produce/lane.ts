@@ -20,6 +20,8 @@ export interface LaneOptions {
   readonly sender: (node: number) => Sender
   /** A partition that fails for so long takes one batch at a time, to try it: the others are told at once. */
   readonly stallMs: number
+  /** What the cluster takes as one batch. */
+  readonly maxBatchBytes: number
 }
 
 const firstPauseMs = 50
@@ -102,13 +104,15 @@ export class Lane {
 
   /** One result per entry, in order. Settles soon after `signal` aborts, and never rejects. */
   async append(entries: readonly Entry[], signal: AbortSignal): Promise<PublishResult[]> {
-    if (this.#waiting > 0 && this.#stall.signal.aborted) return stalled(entries)
+    const alone = this.#waiting === 0
+    if (!alone && this.#stall.signal.aborted) return stalled(entries)
     const { ready, release } = this.turn()
     this.#waiting++
     try {
       const mine = await unlessAborted(
         ready.then(() => true),
-        AbortSignal.any([signal, this.#stall.signal]),
+        // Whoever is alone tries a partition that stalled: by that it is known when it has come back.
+        alone ? signal : AbortSignal.any([signal, this.#stall.signal]),
       )
       if (mine !== true && !signal.aborted) return stalled(entries)
       return await this.#appendAll(entries, signal)
@@ -148,6 +152,7 @@ export class Lane {
 
   async #appendBatch(entries: readonly Entry[], signal: AbortSignal): Promise<Verdict> {
     const batch = this.#encode(entries)
+    if (batch.length > this.#options.maxBatchBytes && entries.length > 1) return tooLarge
     const began = Date.now()
     let perhaps = false
     let reason: GatewayError | undefined
@@ -273,6 +278,12 @@ function stalled(entries: readonly Entry[]): PublishResult[] {
 
 function nameOf(errorCode: number): string {
   return protocolErrorsCodesById[errorCode] ?? `error ${errorCode}`
+}
+
+const tooLarge: Verdict = {
+  status: 'failed',
+  error: new GatewayError('too_large', 'The events are too large for one batch.'),
+  divide: true,
 }
 
 function notStored(event: Event, status: 'failed' | 'unknown', error: GatewayError): PublishResult {

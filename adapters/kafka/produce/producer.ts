@@ -18,13 +18,15 @@ export class Producer {
   readonly #pool: ConnectionPool
   readonly #config: Config
   readonly #partitioner: Partitioner
+  readonly #maxBatchBytes: number
   readonly #senders = new Map<number, Sender>()
   readonly #lanes = new Map<string, Lane[]>()
   /** Publishes that came while the cluster was asked about a topic, to be let in in their order. */
   readonly #entering = new Map<string, Promise<unknown>>()
 
-  constructor(client: KafkaClient, config: Config, partitioner: Partitioner) {
+  constructor(client: KafkaClient, config: Config, partitioner: Partitioner, maxBatchBytes: number) {
     this.#client = client
+    this.#maxBatchBytes = maxBatchBytes
     this.#config = config
     this.#partitioner = partitioner
     this.#pool = client.pool()
@@ -68,12 +70,13 @@ export class Producer {
 
   #split(topic: string, events: readonly Event[], partitionsCount: number): Parts {
     const parts: Parts = new Map()
+    const turn = this.#partitioner.turn(topic, partitionsCount)
     for (let i = 0; i < events.length; i++) {
       const event = events[i]!
       const key = keyBytes(event)
       const partition =
         key === undefined
-          ? this.#partitioner.next(topic, partitionsCount)
+          ? turn.next()
           : this.#partitioner.ofKey(String(event.attributes.partitionkey), key, partitionsCount)
       let part = parts.get(partition)
       if (part === undefined) {
@@ -96,6 +99,7 @@ export class Producer {
       compression: this.#config.compression,
       sender: (node) => this.#sender(node),
       stallMs: 3 * this.#config.requestTimeout,
+      maxBatchBytes: this.#maxBatchBytes,
     })
     return lanes[partition]
   }
