@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { ConfigResourceTypes } from 'kafkajs'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { TopicSpec } from '../../src/core/broker.ts'
 import { UnsupportedError } from '../../src/core/errors.ts'
 import { event } from '../conformance/events.ts'
@@ -20,8 +20,15 @@ interface State {
   readonly settings: Readonly<Record<string, string>>
 }
 
-/** A topic as another client sees it. */
+/** Against hanging: what one node did the others hear of a little later. */
+const patience = { timeout: 10_000, interval: 50 }
+
+/** A topic as another client sees it; whichever node it asks is to know it. */
 function stateOf(topic: string): Promise<State> {
+  return vi.waitFor(() => stateNow(topic), patience)
+}
+
+function stateNow(topic: string): Promise<State> {
   return withAdmin(gate.cluster.bootstrap, async (admin) => {
     const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
     const partitions = topics[0]!.partitions
@@ -153,11 +160,14 @@ describe('a topic that is there', () => {
     expect(await gate.broker.admin!.diff(topic, spec)).toEqual([change])
     expect(await stateOf(topic)).toEqual(before)
     expect(await gate.broker.admin!.ensure(topic, spec)).toEqual([change])
-    const after = await stateOf(topic)
-    expect(after).toMatchObject(state)
+    const after = await vi.waitFor(async () => {
+      const now = await stateOf(topic)
+      expect(now).toMatchObject(state)
+      return now
+    }, patience)
     const untouched = settings.filter((setting) => !(setting in ((state as Partial<State>).settings ?? {})))
     for (const setting of untouched) expect(after.settings[setting], setting).toBe(before.settings[setting])
-    expect(await gate.broker.admin!.ensure(topic, spec)).toEqual([])
+    await vi.waitFor(async () => expect(await gate.broker.admin!.diff(topic, spec)).toEqual([]), patience)
   })
 
   test('takes events in its new partitions at once', async () => {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Admin, CompressionTypes, Kafka, logLevel, Partitioners, type Producer } from 'kafkajs'
 import type { PlainRecord } from './record.ts'
 
-export function connect(bootstrap: readonly string[]): Kafka {
+function connect(bootstrap: readonly string[]): Kafka {
   return new Kafka({ brokers: [...bootstrap], logLevel: logLevel.NOTHING })
 }
 
