@@ -9,4 +9,7 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => cluster?.stop())
 
-conformance(singleNode(() => cluster), { describe, it, concurrent: it })
+conformance(
+  singleNode(() => cluster),
+  { describe, it, concurrent: it },
+)
