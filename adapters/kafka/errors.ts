@@ -20,7 +20,7 @@ function* chain(error: unknown): Iterable<ClientError> {
 }
 
 /** The protocol's names of what went wrong. */
-export function protocolErrors(error: unknown): string[] {
+function protocolErrors(error: unknown): string[] {
   return [...chain(error)].flatMap(({ apiId }) => (apiId === undefined ? [] : [apiId]))
 }
 

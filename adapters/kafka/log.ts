@@ -14,8 +14,9 @@ import type { Partitioner } from './partitioner.ts'
 import { readPosition, writePosition } from './position.ts'
 import { decodeEvent } from './read/event.ts'
 import { Feed } from './read/feed.ts'
-import { type Fetched, fetchFrom, type RawRecord } from './read/fetch.ts'
+import { type Fetched, fetchFrom } from './read/fetch.ts'
 import { offsetsAt } from './read/offsets.ts'
+import type { RawRecord } from './read/records.ts'
 import { offsetsFrom, rangeOf } from './start.ts'
 
 /** What a read fetches ahead of its reader, for each node; and of one partition in one request. */

@@ -1,5 +1,6 @@
 import { Prefix } from '../../../src/core/index.ts'
-import type { Fetched, RawRecord } from '../read/fetch.ts'
+import type { Fetched } from '../read/fetch.ts'
+import type { RawRecord } from '../read/records.ts'
 import type { Place } from './places.ts'
 
 /** So many records of a partition are held for the pullers, and no more are fetched. */

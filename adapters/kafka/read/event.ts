@@ -7,7 +7,7 @@ import {
 } from '../../../src/core/index.ts'
 import { writePosition } from '../position.ts'
 import { typesHeader } from '../produce/records.ts'
-import type { RawRecord } from './fetch.ts'
+import { eachHeader, type RawRecord } from './records.ts'
 
 const maxDepth = 64
 
@@ -17,54 +17,63 @@ const maxDepth = 64
  * wrote into a topic must not stop its readers.
  */
 export function decodeEvent(record: RawRecord, topic: string, partition: number): Event {
-  const { key, value, headers } = record
+  const { bytes } = record
   const attributes: Record<string, AttributeValue> = { specversion: '', id: '', source: '', type: '' }
   let traceparent: string | undefined
   let tracestate: string | undefined
   let types: string | undefined
-  for (const [name, bytes] of headers) {
-    if (name === null || bytes === null) continue
-    const header = name.toString('latin1')
+  eachHeader(record, (header, at, end) => {
+    if (end < at) return
     if (header.startsWith('ce_')) {
       const attribute = header.slice(3)
-      if (isName(attribute)) attributes[attribute] = bytes.toString()
-    } else if (header === 'content-type') attributes.datacontenttype = bytes.toString()
-    else if (header === 'traceparent') traceparent = bytes.toString()
-    else if (header === 'tracestate') tracestate = bytes.toString()
-    else if (header === typesHeader) types = bytes.toString()
-  }
+      if (isName(attribute)) attributes[attribute] = bytes.toString('utf8', at, end)
+    } else if (header === 'content-type') attributes.datacontenttype = bytes.toString('utf8', at, end)
+    else if (header === 'traceparent') traceparent = bytes.toString('utf8', at, end)
+    else if (header === 'tracestate') tracestate = bytes.toString('utf8', at, end)
+    else if (header === typesHeader) types = bytes.toString('utf8', at, end)
+  })
   if (attributes.specversion !== '1.0' || attributes.id === '' || attributes.source === '' || attributes.type === '') {
     return structured(record, topic, partition, attributes.datacontenttype) ?? plain(record, topic, partition)
   }
   if (types !== undefined) giveTypes(attributes, types)
   if (traceparent !== undefined) attributes.traceparent ??= traceparent
   if (tracestate !== undefined) attributes.tracestate ??= tracestate
-  if (attributes.partitionkey === undefined && key !== null) addAttribute(attributes, 'partitionkey', key)
-  return eventOf(attributes, value)
+  if (attributes.partitionkey === undefined) addAttribute(attributes, 'partitionkey', keyOf(record))
+  return eventOf(attributes, valueOf(record))
 }
 
-/** `types` as `headersOf` wrote it. What does not fit stays text. */
+function keyOf({ bytes, keyAt, keyEnd }: RawRecord): Buffer | undefined {
+  return keyEnd < keyAt ? undefined : bytes.subarray(keyAt, keyEnd)
+}
+
+function valueOf({ bytes, valueAt, valueEnd }: RawRecord): Buffer | undefined {
+  return valueEnd < valueAt ? undefined : bytes.subarray(valueAt, valueEnd)
+}
+
+/** `types` as `headersOf` wrote it. What does not fit stays text: anybody may have written it. */
 function giveTypes(attributes: Record<string, AttributeValue>, types: string): void {
   for (const entry of types.split(',')) {
     const [name = '', type] = entry.split('=')
     const text = attributes[name]
-    if (type === 'number' && Number.isInteger(Number(text))) attributes[name] = Number(text)
-    if (type === 'boolean' && (text === 'true' || text === 'false')) attributes[name] = text === 'true'
+    if (type === 'number') tryAttribute(attributes, name, Number(text))
+    if (type === 'boolean' && (text === 'true' || text === 'false')) tryAttribute(attributes, name, text === 'true')
   }
 }
 
-function eventOf(attributes: Record<string, AttributeValue>, data: Buffer | null): Event {
+function eventOf(attributes: Record<string, AttributeValue>, data: Buffer | undefined): Event {
   const complete = attributes as unknown as Attributes
-  return data === null ? { attributes: complete } : { attributes: complete, data }
+  return data === undefined ? { attributes: complete } : { attributes: complete, data }
 }
 
 function structured(
-  { value, timestamp, offset }: RawRecord,
+  record: RawRecord,
   topic: string,
   partition: number,
   contentType: AttributeValue | undefined,
 ): Event | undefined {
-  if (value === null || typeof contentType !== 'string') return undefined
+  const value = valueOf(record)
+  const { timestamp, offset } = record
+  if (value === undefined || typeof contentType !== 'string') return undefined
   if (!/^application\/cloudevents\+json\s*(;|$)/i.test(contentType)) return undefined
   try {
     return parseStructured(value, 0, value.length, maxDepth, {
@@ -78,7 +87,8 @@ function structured(
 }
 
 /** A record that is no CloudEvent. Of its headers those are kept whose names an attribute can have. */
-function plain({ key, value, headers, timestamp, offset }: RawRecord, topic: string, partition: number): Event {
+function plain(record: RawRecord, topic: string, partition: number): Event {
+  const { bytes, timestamp, offset } = record
   const attributes: Record<string, AttributeValue> = {
     specversion: '1.0',
     id: writePosition(partition, offset),
@@ -86,14 +96,13 @@ function plain({ key, value, headers, timestamp, offset }: RawRecord, topic: str
     type: topic,
     time: new Date(timestamp).toISOString(),
   }
-  for (const [name, bytes] of headers) {
-    if (name === null || bytes === null) continue
-    const header = name.toString('latin1')
-    if (header === 'content-type') addAttribute(attributes, 'datacontenttype', bytes)
-    else if (isName(header) && attributes[header] === undefined) addAttribute(attributes, header, bytes)
-  }
-  if (key !== null) addAttribute(attributes, 'partitionkey', key)
-  return eventOf(attributes, value)
+  eachHeader(record, (header, at, end) => {
+    const value = end < at ? undefined : bytes.subarray(at, end)
+    if (header === 'content-type') addAttribute(attributes, 'datacontenttype', value)
+    else if (isName(header) && attributes[header] === undefined) addAttribute(attributes, header, value)
+  })
+  addAttribute(attributes, 'partitionkey', keyOf(record))
+  return eventOf(attributes, valueOf(record))
 }
 
 function sourceOf(topic: string): string {
@@ -103,12 +112,22 @@ function sourceOf(topic: string): string {
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Leaves out what no attribute can have. */
-function addAttribute(attributes: Record<string, AttributeValue>, name: string, bytes: Buffer): void {
+function addAttribute(attributes: Record<string, AttributeValue>, name: string, bytes: Buffer | undefined): void {
+  if (bytes === undefined) return
   try {
-    const text = decoder.decode(bytes)
-    checkAttribute(name, text, '')
-    attributes[name] = text
-  } catch {}
+    tryAttribute(attributes, name, decoder.decode(bytes))
+  } catch {
+    // It is no UTF-8.
+  }
+}
+
+function tryAttribute(attributes: Record<string, AttributeValue>, name: string, value: AttributeValue): void {
+  try {
+    checkAttribute(name, value, '')
+    attributes[name] = value
+  } catch {
+    // It stays as it was.
+  }
 }
 
 function isName(name: string): boolean {

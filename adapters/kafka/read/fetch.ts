@@ -1,7 +1,8 @@
-import type { fetchV17, KafkaRecord, RecordsBatch } from '@platformatic/kafka'
+import { fetchV12, fetchV13, fetchV14, fetchV15, fetchV16, fetchV17, type Reader } from '@platformatic/kafka'
+import { GatewayError } from '../../../src/core/index.ts'
 import type { ConnectionPool, KafkaClient, TopicMetadata } from '../client.ts'
-
-type FetchArguments = [number, number, number, number, number, number, fetchV17.FetchRequestTopic[], [], string]
+import { partitionError } from '../errors.ts'
+import { type AbortedTransaction, type RawRecord, readRecords } from './records.ts'
 
 export interface Ask {
   readonly partition: number
@@ -16,16 +17,6 @@ export interface FetchLimits {
   readonly partitionBytes: number
 }
 
-/** A record as it lies in the log. */
-export interface RawRecord {
-  readonly offset: number
-  /** When it was stored, or when its producer says that it was sent, as the topic is set. */
-  readonly timestamp: number
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  readonly headers: KafkaRecord['headers']
-}
-
 export interface Fetched {
   readonly partition: number
   /** 0, or the protocol's number of what is wrong with this partition. */
@@ -38,12 +29,21 @@ export interface Fetched {
   readonly end: number
 }
 
+const fetchKey = 1
+const requests = {
+  12: fetchV12.createRequest,
+  13: fetchV13.createRequest,
+  14: fetchV14.createRequest,
+  15: fetchV15.createRequest,
+  16: fetchV16.createRequest,
+  17: fetchV17.createRequest,
+} as const
+/** Topics have ids in requests since then. */
+const firstWithIds = 13
+
 const readCommitted = 1
-const isControl = 0x20
-const isTransactional = 0x10
-const isLogAppendTime = 0x08
 const noEpoch = -1
-const abortMarker = 0
+const noSession = { id: 0, epoch: -1 } as const
 
 /** One fetch from one node, without a session: it names all that it wants. Rejects with what the library threw. */
 export async function fetchFrom(
@@ -54,7 +54,9 @@ export async function fetchFrom(
   asks: readonly Ask[],
   limits: FetchLimits,
 ): Promise<Fetched[]> {
-  const api = await client.api<FetchArguments, fetchV17.FetchResponse>('Fetch')
+  const { version } = await client.api('Fetch')
+  const createRequest = requests[version as keyof typeof requests]
+  if (createRequest === undefined) throw new GatewayError('misconfigured', `Fetch ${version} of Kafka is not spoken.`)
   const connection = await client.connect(pool, node)
   const partitions = asks.map(({ partition, offset }) => ({
     partition,
@@ -63,60 +65,58 @@ export async function fetchFrom(
     lastFetchedEpoch: noEpoch,
     partitionMaxBytes: limits.partitionBytes,
   }))
-  // Topics have ids in requests since version 13.
-  const topicId = api.version <= 12 ? topic.name : topic.metadata.id
+  const topicId = version < firstWithIds ? topic.name : topic.metadata.id
   const wanted = [{ topicId, partitions }]
-  let response: fetchV17.FetchResponse
-  try {
-    response = await api.async(connection, limits.maxWaitMs, 1, limits.maxBytes, readCommitted, 0, -1, wanted, [], '')
-  } catch (error) {
-    // The library makes an error of an answer in which any partition has one; the answer says which.
-    const answered = (error as { response?: fetchV17.FetchResponse }).response
-    if (answered === undefined || answered.errorCode !== 0) throw error
-    response = answered
-  }
   const from = new Map(asks.map(({ partition, offset }) => [partition, offset]))
-  return response.responses.flatMap((one) => one.partitions.map((part) => read(part, from.get(part.partitionIndex)!)))
+  const { id, epoch } = noSession
+  return new Promise((resolve, reject) => {
+    connection.send<Fetched[]>(
+      fetchKey,
+      version,
+      () => createRequest(limits.maxWaitMs, 1, limits.maxBytes, readCommitted, id, epoch, wanted, [], ''),
+      (_correlation, _key, _version, reader) => parse(reader, version, from),
+      true,
+      true,
+      (error, fetched) => (fetched === undefined ? reject(error) : resolve(fetched)),
+    )
+  })
 }
 
-function read(part: fetchV17.FetchResponsePartition, from: number): Fetched {
-  const records: RawRecord[] = []
-  let next = from
-  // Transactions that were aborted, by where they begin: their records are in the log too (KIP-98).
-  const aborted = [...(part.abortedTransactions ?? [])].sort((a, b) => Number(a.firstOffset - b.firstOffset))
-  const aborting = new Set<bigint>()
-  for (const batch of part.records ?? []) {
-    const last = Number(batch.firstOffset) + batch.lastOffsetDelta
-    while (aborted.length > 0 && aborted[0]!.firstOffset <= BigInt(last)) aborting.add(aborted.shift()!.producerId)
-    if ((batch.attributes & isControl) !== 0) {
-      if (batch.records[0]?.key?.readInt16BE(2) === abortMarker) aborting.delete(batch.producerId)
-    } else if ((batch.attributes & isTransactional) === 0 || !aborting.has(batch.producerId)) {
-      readBatch(batch, from, records)
-    }
-    next = Math.max(next, last + 1)
-  }
-  return {
-    partition: part.partitionIndex,
-    errorCode: part.errorCode,
-    records,
-    next,
-    end: Number(part.lastStableOffset),
-  }
+/** Fetch Response, versions 12 to 17, without what is of no use here. */
+function parse(reader: Reader, version: number, from: ReadonlyMap<number, number>): Fetched[] {
+  // How long the node was throttled.
+  reader.readInt32()
+  const errorCode = reader.readInt16()
+  if (errorCode !== 0) throw partitionError(errorCode)
+  // The session.
+  reader.readInt32()
+  const fetched: Fetched[] = []
+  reader.readArray(() => {
+    if (version < firstWithIds) reader.readString()
+    else reader.readUUID()
+    reader.readArray(() => {
+      fetched.push(parsePartition(reader, from))
+    })
+  })
+  return fetched
 }
 
-function readBatch(batch: RecordsBatch, from: number, records: RawRecord[]): void {
-  const base = Number(batch.firstOffset)
-  const stored = (batch.attributes & isLogAppendTime) !== 0
-  const first = Number(batch.firstTimestamp)
-  for (const record of batch.records) {
-    const offset = base + record.offsetDelta
-    // A node answers with whole batches.
-    if (offset < from) continue
-    const timestamp = stored ? Number(batch.maxTimestamp) : first + Number(record.timestampDelta)
-    records.push(raw(record, offset, timestamp))
-  }
-}
-
-function raw({ key, value, headers }: KafkaRecord, offset: number, timestamp: number): RawRecord {
-  return { offset, timestamp, key, value, headers }
+function parsePartition(reader: Reader, from: ReadonlyMap<number, number>): Fetched {
+  const partition = reader.readInt32()
+  const errorCode = reader.readInt16()
+  // The high watermark.
+  reader.readInt64()
+  const end = Number(reader.readInt64())
+  // Where the log begins.
+  reader.readInt64()
+  const aborted: AbortedTransaction[] = []
+  reader.readNullableArray(() => {
+    aborted.push({ producerId: reader.readInt64(), firstOffset: Number(reader.readInt64()) })
+  })
+  // The preferred replica.
+  reader.readInt32()
+  const bytes = reader.readNullableBytes()
+  const offset = from.get(partition) ?? 0
+  const read = bytes === null || bytes === undefined ? undefined : readRecords(bytes, offset, aborted)
+  return { partition, errorCode, end, records: read?.records ?? [], next: read?.next ?? offset }
 }
