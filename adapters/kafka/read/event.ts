@@ -39,14 +39,14 @@ export function decodeEvent(record: RawRecord, topic: string, partition: number)
   if (traceparent !== undefined) attributes.traceparent ??= traceparent
   if (tracestate !== undefined) attributes.tracestate ??= tracestate
   if (attributes.partitionkey === undefined) addAttribute(attributes, 'partitionkey', keyOf(record))
-  return eventOf(attributes, valueOf(record))
+  return eventOf(attributes, dataOf(record))
 }
 
 function keyOf({ bytes, keyAt, keyEnd }: RawRecord): Buffer | undefined {
   return keyEnd < keyAt ? undefined : bytes.subarray(keyAt, keyEnd)
 }
 
-function valueOf({ bytes, valueAt, valueEnd }: RawRecord): Buffer | undefined {
+function dataOf({ bytes, valueAt, valueEnd }: RawRecord): Buffer | undefined {
   return valueEnd < valueAt ? undefined : bytes.subarray(valueAt, valueEnd)
 }
 
@@ -71,7 +71,7 @@ function structured(
   partition: number,
   contentType: AttributeValue | undefined,
 ): Event | undefined {
-  const value = valueOf(record)
+  const value = dataOf(record)
   const { timestamp, offset } = record
   if (value === undefined || typeof contentType !== 'string') return undefined
   if (!/^application\/cloudevents\+json\s*(;|$)/i.test(contentType)) return undefined
@@ -102,7 +102,7 @@ function plain(record: RawRecord, topic: string, partition: number): Event {
     else if (isName(header) && attributes[header] === undefined) addAttribute(attributes, header, value)
   })
   addAttribute(attributes, 'partitionkey', keyOf(record))
-  return eventOf(attributes, valueOf(record))
+  return eventOf(attributes, dataOf(record))
 }
 
 function sourceOf(topic: string): string {
