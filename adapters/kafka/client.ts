@@ -2,11 +2,13 @@ import {
   type API,
   Base,
   type BaseOptions,
+  type ClusterMetadata,
   type ClusterTopicMetadata,
   type Connection,
   ConnectionPool,
   type findCoordinatorV6,
   kGetApi,
+  kGetBootstrapConnection,
 } from '@platformatic/kafka'
 import { GatewayError } from '../../src/core/index.ts'
 import { closed, hasProtocolError, isTransient, translate } from './errors.ts'
@@ -42,6 +44,8 @@ export class KafkaClient extends Base {
   readonly control: ConnectionPool
   #refused: { error: GatewayError; until: number } | undefined
   #turn = 0
+  /** Which node is asked about the cluster. */
+  #asked = 0
 
   constructor(options: BaseOptions) {
     super({ ...options, retries: 0, autocreateTopics: false })
@@ -106,7 +110,7 @@ export class KafkaClient extends Base {
   }
 
   async #refresh(name: string): Promise<TopicMetadata> {
-    const { topics } = await this.#held(() => this.metadata({ topics: [name], forceUpdate: true }))
+    const { topics } = await this.#ask([name])
     const metadata = topics.get(name)
     if (metadata === undefined || metadata.partitionsCount === 0) {
       throw new GatewayError('not_found', 'The broker has no such topic.')
@@ -117,8 +121,22 @@ export class KafkaClient extends Base {
 
   /** Reaches the cluster, whatever is known of it. */
   async ping(): Promise<number> {
-    const { brokers } = await this.#held(() => this.metadata({ topics: [], forceUpdate: true }))
+    const { brokers } = await this.#ask([])
     return brokers.size
+  }
+
+  async #ask(topics: string[]): Promise<ClusterMetadata> {
+    try {
+      return await this.#held(() => this.metadata({ topics, forceUpdate: true }))
+    } catch (error) {
+      // A node may accept connections and answer nothing: the next question goes to another.
+      this.#asked++
+      throw error
+    }
+  }
+
+  override [kGetBootstrapConnection](callback: (error: Error | null, connection?: Connection) => void): void {
+    super[kGetBootstrapConnection](callback, this.#asked)
   }
 
   /** An API in the highest version that the cluster and the library have both. */

@@ -24,6 +24,11 @@ function protocolErrors(error: unknown): string[] {
   return [...chain(error)].flatMap(({ apiId }) => (apiId === undefined ? [] : [apiId]))
 }
 
+/** Whether a broker answered, and not only the connection failed. */
+export function hasAnswer(error: unknown): boolean {
+  return error instanceof GatewayError || protocolErrors(error).length > 0
+}
+
 export function hasProtocolError(error: unknown, ...names: readonly string[]): boolean {
   return protocolErrors(error).some((name) => names.includes(name))
 }

@@ -1,6 +1,6 @@
 import { GatewayError } from '../../../src/core/index.ts'
 import { type ConnectionPool, type KafkaClient, pause } from '../client.ts'
-import { closed, hasProtocolError, isTransient, translate } from '../errors.ts'
+import { closed, hasAnswer, hasProtocolError, isTransient, translate } from '../errors.ts'
 import { type Membership, notAMember } from './membership.ts'
 import type { Owned } from './owned.ts'
 import { commitPlaces } from './places.ts'
@@ -36,12 +36,12 @@ export class Committer {
   async reach(owned: Owned, offset: number): Promise<void> {
     const end = Date.now() + deadlineMs
     while (!owned.isCommitted(offset)) {
-      if (owned.lost.aborted) throw notAMember()
+      if (owned.lost.aborted) throw lost(owned, offset)
       try {
         await this.#commit()
       } catch (error) {
         if (owned.isCommitted(offset)) return
-        if (owned.lost.aborted) throw notAMember()
+        if (owned.lost.aborted) throw lost(owned, offset)
         if (this.#client.closed) throw closed()
         if (Date.now() > end) {
           const detail = 'Kafka did not take the place of the group; the event may come again.'
@@ -79,6 +79,8 @@ export class Committer {
       // We were given up, and are to hear of it by this.
       const known = this.#membership.member.memberId === member.memberId
       if (known && hasProtocolError(error, 'UNKNOWN_MEMBER_ID', 'FENCED_INSTANCE_ID')) this.#membership.lost()
+      // Where the broker said nothing, it may have taken them.
+      if (!hasAnswer(error)) for (const { one, place } of places) one.perhaps = place.offset
       throw error
     }
     for (const { one, place } of places) one.committed(place.offset)
@@ -90,6 +92,13 @@ export class Committer {
     if (isFence(error)) waits.push(this.#membership.changed)
     await Promise.race(waits)
   }
+}
+
+/** Somebody else has the partition: nothing of it was committed here, unless a commit had no answer. */
+function lost(owned: Owned, offset: number): GatewayError {
+  if (owned.perhaps < offset) return notAMember()
+  const detail = 'Kafka did not confirm that the event is settled, and the partition went to another member since.'
+  return new GatewayError('unknown_outcome', detail)
 }
 
 function isFence(error: unknown): boolean {

@@ -75,6 +75,9 @@ export class Owned {
     return offset <= this.#committed
   }
 
+  /** Up to here a commit was sent, and no answer came. */
+  perhaps = 0
+
   committed(offset: number): void {
     this.#committed = Math.max(this.#committed, offset)
   }

@@ -74,6 +74,18 @@ interface Launched {
   stop(): Promise<void>
 }
 
+/** A port that was free may be somebody else's by the time a node listens on it: then others are tried. */
+async function launchAnywhere(count: number, how: Installation, made: Keys, settings: object) {
+  for (let attempt = 1; ; attempt++) {
+    const all = await Promise.all(Array.from({ length: count }, freePorts))
+    try {
+      return { all, ...(await launch(all, how, made, settings)) }
+    } catch (error) {
+      if (attempt === 3 || !String(error).includes('Address already in use')) throw error
+    }
+  }
+}
+
 async function launch(all: readonly Ports[], how: Installation, made: Keys, settings: object): Promise<Launched> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-kafka-'))
   const hasJoined = (node: KafkaNode): Promise<void> => {
@@ -111,8 +123,7 @@ export async function startKafka(options: Options = {}): Promise<KafkaCluster> {
     await Promise.all(nodes.map((node) => node.stop())).finally(stop)
   })
   progress(`starting ${count === 1 ? 'one node' : `${count} nodes`}`)
-  const all = await Promise.all(Array.from({ length: count }, freePorts))
-  const { nodes, stop } = await launch(all, { ...how, classes }, made, settings)
+  const { all, nodes, stop } = await launchAnywhere(count, { ...how, classes }, made, settings)
   const at = (name: keyof Ports): string[] => all.map((ports) => `127.0.0.1:${ports[name]}`)
   const description: KafkaDescription = {
     bootstrap: at('plaintext'),
