@@ -12,30 +12,34 @@ const secret = z.string().min(1, 'must not be empty')
 
 const password = { username: z.string().min(1, 'must not be empty'), password: secret }
 
-const sasl = z.discriminatedUnion('mechanism', [
-  z.strictObject({ mechanism: z.literal('plain'), ...password }),
-  z.strictObject({ mechanism: z.literal('scram-sha-256'), ...password }),
-  z.strictObject({ mechanism: z.literal('scram-sha-512'), ...password }),
-  z
-    .strictObject({
-      mechanism: z.literal('oauthbearer'),
-      /** A token that does not change while the gateway runs. */
-      token: secret.optional(),
-      /** Where tokens are had with the client's credentials (RFC 6749, section 4.4), before the old one ends. */
-      tokenUrl: z
-        .url({ protocol: /^https?$/ })
-        .refine((url) => !URL.parse(url)?.username && !URL.parse(url)?.password, 'must not hold credentials')
-        .optional(),
-      clientId: z.string().min(1).optional(),
-      clientSecret: secret.optional(),
-      scope: z.string().min(1).optional(),
-    })
-    .refine(
-      ({ token, tokenUrl, clientId, clientSecret }) =>
-        token === undefined ? tokenUrl && clientId && clientSecret : tokenUrl === undefined,
-      'needs either token, or tokenUrl with clientId and clientSecret',
-    ),
-])
+const sasl = z.discriminatedUnion(
+  'mechanism',
+  [
+    z.strictObject({ mechanism: z.literal('plain'), ...password }),
+    z.strictObject({ mechanism: z.literal('scram-sha-256'), ...password }),
+    z.strictObject({ mechanism: z.literal('scram-sha-512'), ...password }),
+    z
+      .strictObject({
+        mechanism: z.literal('oauthbearer'),
+        /** A token that does not change while the gateway runs. */
+        token: secret.optional(),
+        /** Where tokens are had with the client's credentials (RFC 6749, section 4.4), before the old one ends. */
+        tokenUrl: z
+          .url({ protocol: /^https?$/ })
+          .refine((url) => !URL.parse(url)?.username && !URL.parse(url)?.password, 'must not hold credentials')
+          .optional(),
+        clientId: z.string().min(1).optional(),
+        clientSecret: secret.optional(),
+        scope: z.string().min(1).optional(),
+      })
+      .refine(
+        ({ token, tokenUrl, clientId, clientSecret }) =>
+          token === undefined ? tokenUrl && clientId && clientSecret : tokenUrl === undefined,
+        'needs either token, or tokenUrl with clientId and clientSecret',
+      ),
+  ],
+  { error: 'must name its mechanism: plain, scram-sha-256, scram-sha-512 or oauthbearer' },
+)
 
 const tls = z.union([
   z.literal(true),

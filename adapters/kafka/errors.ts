@@ -48,10 +48,16 @@ export function refusal(error: unknown): string | undefined {
     }
     if (refusedByTls.test(code)) return `TLS with the broker fails (tls): ${message}`
     if (message === 'Broker requires TLS.') return 'The broker speaks TLS: set tls'
-    if (message.startsWith('TLS handshake failed'))
-      return 'The broker does not speak TLS, or asks for a certificate (tls)'
   }
   return undefined
+}
+
+/**
+ * The connection ended within the handshake: a broker that does not speak TLS looks so, and one that is being stopped. So
+ * it counts as a refusal only while opening.
+ */
+export function isHandshakeBroken(error: unknown): boolean {
+  return [...chain(error)].some(({ message }) => message.startsWith('TLS handshake failed'))
 }
 
 function isBroken(cause: unknown): boolean {

@@ -5,7 +5,7 @@ import { KafkaClient } from './client.ts'
 import { type Config, config } from './config.ts'
 import { connectionOf } from './connection.ts'
 import { whyHungUp } from './diagnosis.ts'
-import { isHungUp, translate } from './errors.ts'
+import { isHandshakeBroken, isHungUp, translate } from './errors.ts'
 import { tolerated } from './failures.ts'
 
 export type { Config } from './config.ts'
@@ -36,9 +36,14 @@ async function open(parsed: Config): Promise<Broker> {
 function explained(parsed: Config): (thrown: unknown) => Promise<never> {
   let asked = false
   return async (thrown) => {
-    if (asked || !isHungUp(thrown)) throw thrown
+    const broken = isHandshakeBroken(thrown)
+    if (asked || !(broken || isHungUp(thrown))) throw thrown
     asked = true
-    throw (await whyHungUp(parsed)) ?? thrown
+    const why = await whyHungUp(parsed)
+    if (why !== undefined) throw why
+    if (!broken) throw thrown
+    const detail = 'The broker does not speak TLS, or asks for a certificate (tls).'
+    throw new GatewayError('misconfigured', detail, { cause: thrown })
   }
 }
 

@@ -16,7 +16,7 @@ export function clientOptions(command: Command): Command {
   return command
     .option('--url <url>', 'address of the gateway (SLUICE_URL; default http://127.0.0.1:8080)')
     .option('--json', 'JSON lines, as into a pipe')
-    .addHelpText('after', '\nThe key, where one is needed, comes from SLUICE_KEY.')
+    .addHelpText('after', '\nThe API key, where one is needed, comes from SLUICE_KEY.')
 }
 
 /** For an option that may be given several times. */

@@ -27,6 +27,7 @@ ${variants.join('\n').replace(/^/gm, '  # ')}
 topics:
   orders:
     broker: main
-    ensure: { partitions: 8 }
+    requires: { replay: true, ordering: key }
+    ensure: { partitions: 6, replicas: ${cluster.bootstrap.length}, retention: 7d }
 `
 }
