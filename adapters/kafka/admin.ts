@@ -126,7 +126,8 @@ export class KafkaAdmin implements Admin {
         throw tooFewNodes(topic, replicas)
       }
     })
-    await this.#known(topic, (metadata) => metadata.partitions.every(({ leader }) => leader >= 0))
+    await this.#known(topic, Math.max(1, partitions))
+    await this.#client.refresh(topic)
   }
 
   async #alter(topic: string, spec: TopicSpec, { metadata }: Existing): Promise<void> {
@@ -145,16 +146,15 @@ export class KafkaAdmin implements Admin {
         await this.#admin().createPartitions({ topics: [{ name: topic, count: partitions, assignments: null }] })
       }
     })
-    await this.#known(topic, ({ partitionsCount }) => partitionsCount >= partitions)
+    await this.#known(topic, partitions)
+    await this.#client.refresh(topic)
   }
 
-  /** Resolves once the nodes have heard of it. */
-  #known(topic: string, expected: (metadata: TopicMetadata) => boolean): Promise<void> {
+  /** Resolves once every node that answers has heard of it. */
+  #known(topic: string, partitions: number): Promise<void> {
     return this.#client.retry('the topic', deadlineMs, async () => {
-      const metadata = await this.#client.refresh(topic).catch((error) => {
-        throw unknownYet(error)
-      })
-      if (!expected(metadata)) throw unknownYet()
+      if (await this.#client.knowsEverywhere(topic, partitions)) return
+      throw new GatewayError('unavailable', 'The cluster does not know the topic everywhere yet.')
     })
   }
 }
@@ -167,10 +167,6 @@ function nameRefused(topic: string, cause: unknown): GatewayError {
 
 function tooFewNodes(topic: string, replicas = clusterDefault): UnsupportedError {
   return new UnsupportedError('replicas', `The cluster has not the ${replicas} nodes that ${topic} is to have.`)
-}
-
-function unknownYet(cause?: unknown): GatewayError {
-  return new GatewayError('unavailable', 'The cluster does not know the topic everywhere yet.', { cause })
 }
 
 /** What `ensure` changes. Throws where it would shrink or delete, or cannot be. */

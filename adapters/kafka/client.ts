@@ -9,9 +9,10 @@ import {
   type findCoordinatorV6,
   kGetApi,
   kGetBootstrapConnection,
+  type metadataV12,
 } from '@platformatic/kafka'
 import { GatewayError } from '../../src/core/index.ts'
-import { closed, hasProtocolError, isTransient, translate } from './errors.ts'
+import { closed, hasAnswer, hasProtocolError, isTransient, translate } from './errors.ts'
 import { tolerated, toleratedPool } from './failures.ts'
 
 export type TopicMetadata = ClusterTopicMetadata
@@ -123,6 +124,28 @@ export class KafkaClient extends Base {
   async ping(): Promise<number> {
     const { brokers } = await this.#ask([])
     return brokers.size
+  }
+
+  /** Whether every node that answers knows this topic, with so many partitions that each have a leader. */
+  async knowsEverywhere(name: string, partitions: number): Promise<boolean> {
+    const nodes = [...(this.currentMetadata?.brokers.keys() ?? [])]
+    const knows = async (node: number): Promise<boolean> => {
+      try {
+        const { topics } = await this.call<[string[], boolean, boolean], metadataV12.MetadataResponse>(
+          this.control,
+          node,
+          'Metadata',
+          [name],
+          false,
+          false,
+        )
+        const known = topics[0]?.partitions ?? []
+        return known.length >= partitions && known.every(({ leaderId }) => leaderId >= 0)
+      } catch (error) {
+        return !hasAnswer(error)
+      }
+    }
+    return (await Promise.all(nodes.map(knows))).every(Boolean)
   }
 
   async #ask(topics: string[]): Promise<ClusterMetadata> {
