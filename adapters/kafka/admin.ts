@@ -52,7 +52,7 @@ export class KafkaAdmin implements Admin {
   }
 
   #plan(topic: string, spec: TopicSpec, existing: Existing | undefined): Change[] {
-    const nodes = this.#client.currentMetadata?.brokers.size ?? 0
+    const nodes = this.#client.nodes.length
     if (existing === undefined && (spec.replicas ?? 1) > nodes) throw tooFewNodes(topic, spec.replicas)
     return plan(topic, spec, existing)
   }

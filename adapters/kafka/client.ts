@@ -2,20 +2,42 @@ import {
   type API,
   Base,
   type BaseOptions,
-  type ClusterMetadata,
-  type ClusterTopicMetadata,
   type Connection,
   ConnectionPool,
   type findCoordinatorV6,
   kGetApi,
-  kGetBootstrapConnection,
   type metadataV12,
+  parseBroker,
 } from '@platformatic/kafka'
 import { GatewayError } from '../../src/core/index.ts'
-import { closed, hasAnswer, hasProtocolError, isTransient, translate } from './errors.ts'
+import {
+  answerOf,
+  closed,
+  hasAnswer,
+  hasProtocolError,
+  isTransient,
+  partitionError,
+  refusal,
+  translate,
+} from './errors.ts'
 import { tolerated, toleratedPool } from './failures.ts'
 
-export type TopicMetadata = ClusterTopicMetadata
+type MetadataArguments = [string[], boolean, boolean]
+
+/** What the cluster says of a topic; its partitions in their order. */
+export interface TopicMetadata {
+  readonly id: string
+  readonly partitionsCount: number
+  readonly partitions: readonly PartitionMetadata[]
+}
+
+export interface PartitionMetadata {
+  /** The leading node; -1 where there is none. */
+  readonly leader: number
+  readonly replicas: readonly number[]
+  readonly isr: readonly number[]
+}
+
 export type { Connection, ConnectionPool } from '@platformatic/kafka'
 
 interface Node {
@@ -23,10 +45,12 @@ interface Node {
   readonly port: number
 }
 
+const unknownTopic = 3
 /** After how long what is known of a topic is asked for again, in the background. */
 const freshMs = 30_000
 /** How long after a refusal of the credentials no broker is bothered again. */
 const holdMs = 5000
+const defaultPort = 9092
 const firstPauseMs = 50
 const longestPauseMs = 1000
 
@@ -43,6 +67,8 @@ export class KafkaClient extends Base {
   readonly #pools = new Set<ConnectionPool>()
   /** For whatever answers at once. What may wait at the broker has a pool of its own: a broker answers in order. */
   readonly control: ConnectionPool
+  readonly #bootstrap: readonly Node[]
+  #nodes: ReadonlyMap<number, Node> = new Map()
   #refused: { error: GatewayError; until: number } | undefined
   #turn = 0
   /** Which node is asked about the cluster. */
@@ -51,6 +77,7 @@ export class KafkaClient extends Base {
   constructor(options: BaseOptions) {
     super({ ...options, retries: 0, autocreateTopics: false })
     this.#options = options
+    this.#bootstrap = options.bootstrapBrokers.map((broker) => parseBroker(broker, defaultPort))
     tolerated(this)
     this.control = this.pool()
   }
@@ -112,26 +139,37 @@ export class KafkaClient extends Base {
 
   async #refresh(name: string): Promise<TopicMetadata> {
     const { topics } = await this.#ask([name])
-    const metadata = topics.get(name)
-    if (metadata === undefined || metadata.partitionsCount === 0) {
-      throw new GatewayError('not_found', 'The broker has no such topic.')
+    const [topic] = topics
+    if (topic === undefined || topic.errorCode !== 0) {
+      const error = translate(partitionError(topic?.errorCode ?? unknownTopic), 'the look at the topic')
+      if (error.code === 'not_found') this.#topics.delete(name)
+      throw error
     }
+    const partitions: PartitionMetadata[] = []
+    for (const { partitionIndex, leaderId, replicaNodes, isrNodes } of topic.partitions) {
+      partitions[partitionIndex] = { leader: leaderId, replicas: replicaNodes, isr: isrNodes }
+    }
+    const metadata = { id: topic.topicId, partitionsCount: partitions.length, partitions }
     this.#topics.set(name, { metadata, at: Date.now() })
     return metadata
   }
 
-  /** Reaches the cluster, whatever is known of it. */
+  /** The nodes of the cluster, as it last told. */
+  get nodes(): readonly number[] {
+    return [...this.#nodes.keys()]
+  }
+
+  /** Reaches the cluster, whatever is known of it; answers how many nodes it has. */
   async ping(): Promise<number> {
-    const { brokers } = await this.#ask([])
-    return brokers.size
+    await this.#ask([])
+    return this.#nodes.size
   }
 
   /** Whether every node that answers knows this topic, with so many partitions that each have a leader. */
   async knowsEverywhere(name: string, partitions: number): Promise<boolean> {
-    const nodes = [...(this.currentMetadata?.brokers.keys() ?? [])]
     const knows = async (node: number): Promise<boolean> => {
       try {
-        const { topics } = await this.call<[string[], boolean, boolean], metadataV12.MetadataResponse>(
+        const { topics } = await this.call<MetadataArguments, metadataV12.MetadataResponse>(
           this.control,
           node,
           'Metadata',
@@ -145,21 +183,30 @@ export class KafkaClient extends Base {
         return !hasAnswer(error)
       }
     }
-    return (await Promise.all(nodes.map(knows))).every(Boolean)
+    return (await Promise.all(this.nodes.map(knows))).every(Boolean)
   }
 
-  async #ask(topics: string[]): Promise<ClusterMetadata> {
+  /** What one node says of the cluster and these topics. */
+  async #ask(topics: string[]): Promise<metadataV12.MetadataResponse> {
     try {
-      return await this.#held(() => this.metadata({ topics, forceUpdate: true }))
+      const api = await this.api<MetadataArguments, metadataV12.MetadataResponse>('Metadata')
+      const all = [...this.#bootstrap, ...this.#nodes.values()]
+      const first = this.#asked % all.length
+      const nodes = [...all.slice(first), ...all.slice(0, first)]
+      const connection = await this.#held(() => this.control.getFirstAvailable(nodes))
+      // The library makes an error of an answer in which any partition has one; the others are none the worse for it.
+      const response = await api.async(connection, topics, false, false).catch((error: unknown) => {
+        const answer = answerOf<metadataV12.MetadataResponse>(error)
+        if (answer === undefined) throw error
+        return answer
+      })
+      this.#nodes = new Map(response.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
+      return response
     } catch (error) {
       // A node may accept connections and answer nothing: the next question goes to another.
       this.#asked++
       throw error
     }
-  }
-
-  override [kGetBootstrapConnection](callback: (error: Error | null, connection?: Connection) => void): void {
-    super[kGetBootstrapConnection](callback, this.#asked)
   }
 
   /** An API in the highest version that the cluster and the library have both. */
@@ -174,7 +221,7 @@ export class KafkaClient extends Base {
   }
 
   async connect(pool: ConnectionPool, node: number): Promise<Connection> {
-    const address = this.currentMetadata?.brokers.get(node)
+    const address = this.#nodes.get(node)
     if (address === undefined) throw new GatewayError('unavailable', `Kafka's node ${node} is not known.`)
     return this.#held(() => pool.get(address))
   }
@@ -194,7 +241,7 @@ export class KafkaClient extends Base {
   /** One request to whichever node, another one with every call. */
   async callAny<Arguments extends unknown[], Result>(name: string, ...args: Arguments): Promise<Result> {
     const api = await this.api<Arguments, Result>(name)
-    const nodes: readonly Node[] = [...(this.currentMetadata?.brokers.values() ?? [])]
+    const nodes = [...this.#nodes.values()]
     const node = nodes[this.#turn++ % nodes.length]
     if (node === undefined) throw new GatewayError('unavailable', 'No broker of Kafka is known.')
     return api.async(await this.#held(() => this.control.get(node)), ...args)
@@ -225,7 +272,7 @@ export class KafkaClient extends Base {
       [group],
     )
     const node = coordinators[0]!.nodeId
-    if (this.currentMetadata?.brokers.get(node) === undefined) await this.ping()
+    if (!this.#nodes.has(node)) await this.ping()
     this.#coordinators.set(group, node)
     return node
   }
@@ -257,7 +304,7 @@ export class KafkaClient extends Base {
       return result
     } catch (thrown) {
       const error = translate(thrown, 'the connection')
-      if (error.code === 'misconfigured') this.#refused = { error, until: Date.now() + holdMs }
+      if (refusal(thrown) !== undefined) this.#refused = { error, until: Date.now() + holdMs }
       throw error.code === 'unavailable' ? thrown : error
     }
   }

@@ -7,7 +7,10 @@ const duration = (min: number, max: number) =>
     .transform((text) => parseDuration(text) ?? Number.NaN)
     .refine((ms) => ms >= min && ms <= max, `must be a duration such as 4s, between ${min}ms and ${max}ms`)
 
-const server = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^\s:]+)(:\d{1,5})?$/, 'must be host:port')
+const server = z
+  .string()
+  .regex(/^(\[[0-9a-fA-F:]+\]|[^\s:]+)(:\d{1,5})?$/, 'must be host:port')
+  .refine((text) => Number(/:(\d+)$/.exec(text)?.[1] ?? 1) <= 65_535, 'must have a port of at most 65535')
 const secret = z.string().min(1, 'must not be empty')
 
 const password = { username: z.string().min(1, 'must not be empty'), password: secret }

@@ -24,6 +24,15 @@ function protocolErrors(error: unknown): string[] {
   return [...chain(error)].flatMap(({ apiId }) => (apiId === undefined ? [] : [apiId]))
 }
 
+/** The answer that the library made an error of. */
+export function answerOf<Answer>(error: unknown): Answer | undefined {
+  for (const nested of chain(error)) {
+    const { response } = nested as { response?: Answer }
+    if (response !== undefined) return response
+  }
+  return undefined
+}
+
 /** Whether a broker answered, and not only the connection failed. */
 export function hasAnswer(error: unknown): boolean {
   return error instanceof GatewayError || protocolErrors(error).length > 0

@@ -91,8 +91,9 @@ export class KafkaGroups implements Groups {
     const held = new Set(members.flatMap((member) => member.partitions))
     if (held.size < partitionsCount) throw busy()
     for (const member of members) {
-      const moved = member.seek((partition) => places[partition]!).map((partition) => places[partition]!)
-      await this.#commit(groupId, topic, moved, member)
+      const moved = await member.seek((partition) => places[partition]!)
+      const committed = moved.map((partition) => places[partition]!)
+      await this.#commit(groupId, topic, committed, member)
     }
   }
 

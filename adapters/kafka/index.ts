@@ -56,7 +56,7 @@ async function checkVersion(client: KafkaClient): Promise<void> {
 
 /** `message.max.bytes` of a node; its default where the credentials may not see it. */
 async function maxMessageBytes(client: KafkaClient, admin: Admin): Promise<number> {
-  const [node] = client.currentMetadata?.brokers.keys() ?? []
+  const [node] = client.nodes
   try {
     const name = 'message.max.bytes'
     const resource = { resourceType: ConfigResourceTypes.BROKER, resourceName: String(node), configurationKeys: [name] }

@@ -23,6 +23,8 @@ import { offsetsFrom, rangeOf } from './start.ts'
 const aheadBytes = 512 << 10
 const pageBytes = 64 << 10
 const followWaitMs = 500
+const patienceMs = 30_000
+const getMs = 10_000
 /** How often who follows looks whether partitions were added. */
 const lookMs = 5000
 const encoder = new TextEncoder()
@@ -68,6 +70,7 @@ export class KafkaLog implements Log {
       maxWaitMs: follow ? followWaitMs : 0,
       maxBytes: fetchBytes,
       partitionBytes: Math.max(pageBytes, Math.ceil(fetchBytes / open.length)),
+      patienceMs: follow ? Number.POSITIVE_INFINITY : patienceMs,
       wanted: () => inbox.room,
       onFetched: (fetched) => inbox.put(fetched),
       onFault: (_, error) => inbox.fail(error),
@@ -128,33 +131,35 @@ export class KafkaLog implements Log {
 
   async get(topic: string, position: string): Promise<LogRecord> {
     const place = readPosition(position)
-    const metadata = await this.#client.topic(topic).catch((error) => {
+    const { id, partitions } = await this.#client.fresh(topic).catch((error) => {
       throw translate(error, 'the read')
     })
-    const leader = place && metadata.partitions[place.partition]?.leader
-    if (place === undefined || leader === undefined) throw noPosition(position)
+    if (place === undefined || place.partition >= partitions.length) throw noPosition(position)
     const { partition, offset } = place
-    const asks = [{ partition, offset }]
-    const limits = { maxWaitMs: 0, maxBytes: pageBytes, partitionBytes: pageBytes }
-    const found = await this.#client.retry('the read', 10_000, async () => {
-      try {
-        const { partitions } = await this.#client.topic(topic)
-        const node = partitions[partition]!.leader
-        const [fetched] = await fetchFrom(this.#client, this.#pool, node, { name: topic, metadata }, asks, limits)
-        if (fetched !== undefined && fetched.errorCode !== 0) throw partitionError(fetched.errorCode)
-        return fetched
-      } catch (error) {
-        if (hasProtocolError(error, 'OFFSET_OUT_OF_RANGE')) return undefined
-        await this.#client.refresh(topic)
-        throw error
-      }
-    })
-    const raw = found?.records.find((record) => record.offset === offset)
+    const raw = await this.#client.retry('the read', getMs, () => this.#getOnce(topic, place))
     if (raw === undefined) throw noPosition(position)
-    const { id, first } = await rangeOf(this.#client, topic)
+    // The other partitions need not be reachable for this one's sake: the cursor has them from their beginning.
+    const first = await rangeOf(this.#client, topic).then(
+      (range) => range.first,
+      () => partitions.map(() => 0),
+    )
     const offsets = first.map((begin, i) => (i === partition ? offset + 1 : begin))
-    const cursor = writeCursor(incarnationOf(id), offsets)
-    return { position, cursor, event: decodeEvent(raw, topic, partition) }
+    return { position, cursor: writeCursor(incarnationOf(id), offsets), event: decodeEvent(raw, topic, partition) }
+  }
+
+  async #getOnce(topic: string, place: { partition: number; offset: number }): Promise<RawRecord | undefined> {
+    const limits = { maxWaitMs: 0, maxBytes: pageBytes, partitionBytes: pageBytes }
+    try {
+      const metadata = await this.#client.topic(topic)
+      const node = metadata.partitions[place.partition]!.leader
+      const [fetched] = await fetchFrom(this.#client, this.#pool, node, { name: topic, metadata }, [place], limits)
+      if (fetched !== undefined && fetched.errorCode !== 0) throw partitionError(fetched.errorCode)
+      return fetched?.records.find((record) => record.offset === place.offset)
+    } catch (error) {
+      if (hasProtocolError(error, 'OFFSET_OUT_OF_RANGE')) return undefined
+      await this.#client.refresh(topic)
+      throw error
+    }
   }
 
   /** Where a read ends that does not follow. */

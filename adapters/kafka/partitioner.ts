@@ -1,4 +1,5 @@
 import { GatewayError } from '../../src/core/index.ts'
+import type { PartitionMetadata } from './client.ts'
 import type { PartitionerConfig } from './config.ts'
 import { murmur2 } from './murmur2.ts'
 
@@ -35,7 +36,10 @@ export class Partitioner {
   }
 
   /** For the keyless events of one publish: the partitions in turn, a run of events to each. */
-  turn(topic: string, partitions: number): { next(): number } {
+  turn(topic: string, partitions: readonly PartitionMetadata[]): { next(): number } {
+    // Whoever has no key need not wait for a leader.
+    const led = [...partitions.keys()].filter((partition) => partitions[partition]!.leader >= 0)
+    const all = led.length > 0 ? led : [...partitions.keys()]
     let left = 0
     let partition = 0
     const next = (): number => {
@@ -43,7 +47,7 @@ export class Partitioner {
       const turn = this.#turns.get(topic) ?? 0
       this.#turns.set(topic, (turn + 1) % 0x7fffffff)
       left = runLength - 1
-      partition = turn % partitions
+      partition = all[turn % all.length]!
       return partition
     }
     return { next }

@@ -53,6 +53,18 @@ export class Committer {
     }
   }
 
+  /** Commits what needs no settlement: the markers of transactions behind the last event. Nobody waits for it. */
+  tidy(): void {
+    for (const owned of this.#owned()) {
+      if (owned.uncommitted !== undefined) this.reach(owned, owned.prefix.place).catch(() => undefined)
+    }
+  }
+
+  /** Resolves when no commit is on its way. */
+  async idle(): Promise<void> {
+    await this.#running?.catch(() => undefined)
+  }
+
   /** The next commit that begins after the call. */
   async #commit(): Promise<void> {
     if (this.#running !== undefined) await this.#running.catch(() => undefined)

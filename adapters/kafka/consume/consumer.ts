@@ -96,6 +96,7 @@ export class KafkaConsumer implements Consumer {
       if (owned !== undefined) return this.#deliver(owned, count)
       const left = end - Date.now()
       if (left <= 0 || signal.aborted || this.#closing !== undefined) {
+        this.#committer.tidy()
         return { deliveries: [], epoch, revoked: signal }
       }
       await this.#bell.heard(left, signal)
@@ -125,8 +126,11 @@ export class KafkaConsumer implements Consumer {
   }
 
   /** Moves the partitions that are this member's, and answers which those are; committing is the caller's. */
-  seek(placeOf: (partition: number) => Place): readonly number[] {
-    return this.#partitions.seek(placeOf)
+  async seek(placeOf: (partition: number) => Place): Promise<readonly number[]> {
+    const moved = this.#partitions.seek(placeOf)
+    // A commit of the old place that is on its way must not come after that of the new one.
+    await this.#committer.idle()
+    return moved
   }
 
   async #close(): Promise<void> {

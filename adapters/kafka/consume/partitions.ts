@@ -58,6 +58,8 @@ export class Partitions {
       maxWaitMs: waitMs,
       maxBytes: fetchBytes,
       partitionBytes,
+      // A member waits for as long as it takes: its other partitions go on.
+      patienceMs: Number.POSITIVE_INFINITY,
       wanted: options.wanted,
       onFetched: (fetched) => {
         const owned = this.#owned.get(fetched.partition)

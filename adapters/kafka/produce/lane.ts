@@ -84,6 +84,7 @@ export class Lane {
   #sequence = 0
   #waiting = 0
   #failingSince: number | undefined
+  #failedAt = 0
   /** Aborts when the partition has been failing for too long; there is a new one when it works again. */
   #stall = new AbortController()
 
@@ -155,13 +156,17 @@ export class Lane {
     if (batch.length > this.#options.maxBatchBytes && entries.length > 1) return tooLarge
     const began = Date.now()
     let perhaps = false
+    let mayBeSent = false
     let reason: GatewayError | undefined
     for (let pauseMs = firstPauseMs; !signal.aborted; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       let name: string
       try {
-        const appended = await unlessAborted(this.#try(batch, signal), signal)
+        const sent = () => {
+          mayBeSent = true
+        }
+        const appended = await unlessAborted(this.#try(batch, signal, sent), signal)
         if (appended === undefined) {
-          perhaps = true
+          perhaps ||= mayBeSent
           break
         }
         if (appended.errorCode === 0) return this.#advance(batch, Number(appended.baseOffset))
@@ -204,13 +209,14 @@ export class Lane {
   }
 
   /** Throws Unsent, or a GatewayError, where nothing was sent. */
-  async #try(batch: Batch, signal: AbortSignal): Promise<Appended> {
+  async #try(batch: Batch, signal: AbortSignal, sent: () => void): Promise<Appended> {
     const { partitions } = await this.#client.topic(this.#topic)
     const leader = partitions[this.#partition]?.leader ?? -1
     if (leader < 0) throw new GatewayError('unavailable', 'The partition has no leader.', { retryAfterMs: 1000 })
     const identity = await this.#identify()
     // Whoever was given up on must not use the sequence that is the next one's by now.
     if (signal.aborted) throw new Unsent(signal.reason)
+    sent()
     const bytes = batch.stamped({ ...identity, sequence: this.#sequence })
     return this.#options.sender(leader).append({ topic: this.#topic, partition: this.#partition, bytes })
   }
@@ -223,8 +229,11 @@ export class Lane {
         [null, number],
         initProducerIdV5.InitProducerIdResponse
       >('InitProducerId', null, transactionTimeoutMs)
-      this.#sequence = 0
-      this.#identity = { producerId, epoch: producerEpoch }
+      // Whoever was given up on may have asked too, and be answered late: the batch in flight keeps its stamp.
+      if (this.#identity === undefined) {
+        this.#sequence = 0
+        this.#identity = { producerId, epoch: producerEpoch }
+      }
       return this.#identity
     } catch (error) {
       throw new Unsent(error)
@@ -241,8 +250,12 @@ export class Lane {
 
   /** Waits, and asks who leads the partition now. */
   async #look(pauseMs: number, signal: AbortSignal): Promise<void> {
-    this.#failingSince ??= Date.now()
-    if (Date.now() - this.#failingSince > this.#options.stallMs) this.#stall.abort()
+    const { stallMs } = this.#options
+    const now = Date.now()
+    // A failure of long ago says nothing of this one.
+    if (this.#failingSince === undefined || now - this.#failedAt > stallMs) this.#failingSince = now
+    this.#failedAt = now
+    if (now - this.#failingSince > stallMs) this.#stall.abort()
     await unlessAborted(pause(pauseMs), signal)
     if (!signal.aborted) await unlessAborted(this.#client.refresh(this.#topic), signal).catch(() => undefined)
   }

@@ -1,5 +1,5 @@
 import { type Event, GatewayError, type PublishResult, unlessAborted } from '../../../src/core/index.ts'
-import type { ConnectionPool, KafkaClient } from '../client.ts'
+import type { ConnectionPool, KafkaClient, TopicMetadata } from '../client.ts'
 import type { Config } from '../config.ts'
 import { translate } from '../errors.ts'
 import type { Partitioner } from '../partitioner.ts'
@@ -53,10 +53,10 @@ export class Producer {
   async enter<T>(topic: string, events: readonly Event[], signal: AbortSignal, act: (parts: Parts) => T): Promise<T> {
     const known = this.#client.known(topic)
     const before = this.#entering.get(topic)
-    if (known !== undefined && before === undefined) return act(this.#split(topic, events, known.partitionsCount))
+    if (known !== undefined && before === undefined) return act(this.#split(topic, events, known))
     const describing = Promise.resolve(before).then(() => this.#describe(topic))
     const entering = unlessAborted(describing, signal).then((metadata) => {
-      if (metadata !== undefined) return act(this.#split(topic, events, metadata.partitionsCount))
+      if (metadata !== undefined) return act(this.#split(topic, events, metadata))
       throw new GatewayError('unavailable', 'The cluster did not tell of the topic in time; nothing was sent.')
     })
     const settled = entering.then(
@@ -68,9 +68,9 @@ export class Producer {
     return entering
   }
 
-  #split(topic: string, events: readonly Event[], partitionsCount: number): Parts {
+  #split(topic: string, events: readonly Event[], { partitions, partitionsCount }: TopicMetadata): Parts {
     const parts: Parts = new Map()
-    const turn = this.#partitioner.turn(topic, partitionsCount)
+    const turn = this.#partitioner.turn(topic, partitions)
     for (let i = 0; i < events.length; i++) {
       const event = events[i]!
       const key = keyBytes(event)

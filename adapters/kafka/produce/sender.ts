@@ -1,6 +1,7 @@
 import { produceV9, produceV10, produceV11, Writer } from '@platformatic/kafka'
 import { GatewayError } from '../../../src/core/index.ts'
 import type { Connection, ConnectionPool, KafkaClient } from '../client.ts'
+import { answerOf } from '../errors.ts'
 
 const produceKey = 0
 const parsers = {
@@ -104,7 +105,7 @@ export class Sender {
         true,
         (error, response) => {
           // The library makes an error of an answer in which any partition has one; the answer says which.
-          const answered = response ?? (error as { response?: produceV11.ProduceResponse } | null)?.response
+          const answered = response ?? answerOf<produceV11.ProduceResponse>(error)
           if (answered === undefined) reject(error)
           else resolve(answered)
         },

@@ -26,8 +26,8 @@ export function decodeEvent(record: RawRecord, topic: string, partition: number)
     if (end < at) return
     if (header.startsWith('ce_')) {
       const attribute = header.slice(3)
-      if (isName(attribute)) attributes[attribute] = bytes.toString('utf8', at, end)
-    } else if (header === 'content-type') attributes.datacontenttype = bytes.toString('utf8', at, end)
+      if (isName(attribute)) setAttribute(attributes, attribute, bytes.toString('utf8', at, end))
+    } else if (header === 'content-type') setAttribute(attributes, 'datacontenttype', bytes.toString('utf8', at, end))
     else if (header === 'traceparent') traceparent = bytes.toString('utf8', at, end)
     else if (header === 'tracestate') tracestate = bytes.toString('utf8', at, end)
     else if (header === typesHeader) types = bytes.toString('utf8', at, end)
@@ -55,7 +55,8 @@ function giveTypes(attributes: Record<string, AttributeValue>, types: string): v
   for (const entry of types.split(',')) {
     const [name = '', type] = entry.split('=')
     const text = attributes[name]
-    if (type === 'number') tryAttribute(attributes, name, Number(text))
+    if (typeof text !== 'string') continue
+    if (type === 'number' && /^-?\d{1,10}$/.test(text)) tryAttribute(attributes, name, Number(text))
     if (type === 'boolean' && (text === 'true' || text === 'false')) tryAttribute(attributes, name, text === 'true')
   }
 }
@@ -75,8 +76,9 @@ function structured(
   const { timestamp, offset } = record
   if (value === undefined || typeof contentType !== 'string') return undefined
   if (!/^application\/cloudevents\+json\s*(;|$)/i.test(contentType)) return undefined
+  let event: Event
   try {
-    return parseStructured(value, 0, value.length, maxDepth, {
+    event = parseStructured(value, 0, value.length, maxDepth, {
       id: () => writePosition(partition, offset),
       time: () => new Date(timestamp).toISOString(),
       source: sourceOf(topic),
@@ -84,6 +86,12 @@ function structured(
   } catch {
     return undefined
   }
+  if (event.attributes.partitionkey !== undefined) return event
+  const attributes: Record<string, AttributeValue> = { ...event.attributes }
+  addAttribute(attributes, 'partitionkey', keyOf(record))
+  // Written anew: the key is not in the attributes that came as JSON.
+  const { attributesJson: _, ...rest } = event
+  return { ...rest, attributes: attributes as unknown as Attributes }
 }
 
 /** A record that is no CloudEvent. Of its headers those are kept whose names an attribute can have. */
@@ -128,6 +136,20 @@ function tryAttribute(attributes: Record<string, AttributeValue>, name: string, 
   } catch {
     // It stays as it was.
   }
+}
+
+/** What was last checked of each name: most attributes are the same from event to event. */
+const checked = new Map<string, string>()
+const checkedNames = 64
+
+/** Leaves out what is no valid attribute: anybody may have written it. */
+function setAttribute(attributes: Record<string, AttributeValue>, name: string, value: string): void {
+  if (checked.get(name) === value) {
+    attributes[name] = value
+    return
+  }
+  tryAttribute(attributes, name, value)
+  if (attributes[name] === value && (checked.size < checkedNames || checked.has(name))) checked.set(name, value)
 }
 
 function isName(name: string): boolean {

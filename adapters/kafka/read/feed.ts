@@ -1,8 +1,11 @@
+import { GatewayError } from '../../../src/core/index.ts'
 import { type ConnectionPool, type KafkaClient, pause } from '../client.ts'
 import { isTransient, partitionError, translate } from '../errors.ts'
 import { type Fetched, type FetchLimits, fetchFrom } from './fetch.ts'
 
 export interface FeedOptions extends FetchLimits {
+  /** For how long a partition may fail before that is told; elections are over by then. */
+  readonly patienceMs: number
   /** Whether more may come of anything now. Where it turns true again, `wake` is to be called. */
   readonly wanted: () => boolean
   /** Called in order for each partition. */
@@ -19,8 +22,8 @@ interface Place {
 const retryMs = 100
 /** Where a node was asked for a part only of what may be wanted next, it is not to wait for long. */
 const shortWaitMs = 100
-/** After so many failures in a row a partition's fault is told; elections are over by then. */
-const patienceMs = 60_000
+const unknownTopicMs = 3000
+const moved = new GatewayError('unavailable', 'The partitions have had no leader that answers for too long.')
 
 /**
  * Fetches partitions of a topic from whoever leads them, one request at a time for each node, and goes on where it was
@@ -33,7 +36,8 @@ export class Feed {
   readonly #options: FeedOptions
   readonly #places = new Map<number, Place>()
   readonly #loops = new Set<number>()
-  #failing: number | undefined
+  /** By node, since when it fails; -1 are the partitions that nobody leads. */
+  readonly #failing = new Map<number, number>()
   #wake = Promise.withResolvers<void>()
   #closed = false
 
@@ -113,29 +117,27 @@ export class Feed {
         await wake
         continue
       }
-      if (node < 0) {
-        await this.#lookAgain()
-        continue
-      }
       try {
-        await this.#fetch(node, partitions)
-        this.#failing = undefined
+        if (node < 0) throw new GatewayError('unavailable', `Partition ${partitions.join(', ')} has no leader.`)
+        if (await this.#fetch(node, partitions)) this.#failing.delete(node)
+        else await this.#lookAgain()
       } catch (error) {
         if (this.#closed) return
-        if (!isTransient(error) || this.#impatient()) {
+        if (this.#isOver(node, error)) {
           for (const partition of partitions) this.#fault(partition, translate(error, 'the fetch'))
         } else await this.#lookAgain()
       }
     }
   }
 
-  async #fetch(node: number, partitions: readonly number[]): Promise<void> {
+  /** False where a partition has another leader by now. */
+  async #fetch(node: number, partitions: readonly number[]): Promise<boolean> {
     const metadata = await this.#client.topic(this.#topic)
     const asks = partitions.flatMap((partition) => {
       const place = this.#places.get(partition)
       return place === undefined ? [] : [{ partition, offset: place.offset }]
     })
-    if (asks.length === 0) return
+    if (asks.length === 0) return true
     const all = asks.length === this.#places.size || !this.#anyPaused()
     const maxWaitMs = all ? this.#options.maxWaitMs : Math.min(shortWaitMs, this.#options.maxWaitMs)
     const topic = { name: this.#topic, metadata }
@@ -156,10 +158,8 @@ export class Feed {
       place.offset = fetched.next
       this.#options.onFetched(fetched)
     }
-    if (stale) {
-      if (this.#impatient()) throw new Error('The partitions have had no leader for too long.')
-      await this.#lookAgain()
-    }
+    if (stale && this.#isOver(node, moved)) throw moved
+    return !stale
   }
 
   #anyPaused(): boolean {
@@ -167,10 +167,14 @@ export class Feed {
     return false
   }
 
-  /** Whether it has failed for so long that somebody has to know. */
-  #impatient(): boolean {
-    this.#failing ??= Date.now()
-    return Date.now() - this.#failing > patienceMs
+  /** Whether what is wrong does not pass, or has not for so long that somebody has to know. */
+  #isOver(node: number, error: unknown): boolean {
+    const since = this.#failing.get(node) ?? Date.now()
+    this.#failing.set(node, since)
+    const failingMs = Date.now() - since
+    // A topic that was just made, or a node that just started, may not be known everywhere yet.
+    if (translate(error, '').code === 'not_found') return failingMs > unknownTopicMs
+    return !isTransient(error) || failingMs > this.#options.patienceMs
   }
 
   #fault(partition: number, error: unknown): void {

@@ -1,3 +1,4 @@
+import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { compressionsAlgorithmsByBitmask } from '@platformatic/kafka'
 import { GatewayError } from '../../../src/core/index.ts'
 
@@ -91,7 +92,24 @@ function readBatch(
   }
 }
 
+/**
+ * What a batch may inflate to: who may write to a topic must not be able to fill the memory of its readers. The formats
+ * without a bound here cannot grow by more than 255 times.
+ */
+const maxInflatedBytes = 128 << 20
+const gzip = 1
+const zstd = 4
+
 function inflate(body: Buffer, compression: number): Buffer {
+  if (compression === gzip || compression === zstd) {
+    const decompress = compression === gzip ? gunzipSync : zstdDecompressSync
+    try {
+      return decompress(body, { maxOutputLength: maxInflatedBytes })
+    } catch (cause) {
+      const detail = `A compressed batch is damaged, or inflates to more than ${maxInflatedBytes} bytes: it is not read.`
+      throw new GatewayError('unprocessable', detail, { cause })
+    }
+  }
   const algorithm = compressionsAlgorithmsByBitmask[compression]
   if (algorithm === undefined)
     throw new GatewayError('unavailable', `The log has an unknown compression: ${compression}.`)
