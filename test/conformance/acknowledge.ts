@@ -164,21 +164,22 @@ const deadline: Scenario = {
   async run(context) {
     const dedupWindowMs = Math.min(3_600_000, context.capabilities.dedupWindowMs)
     const topic = await context.topic('deadline', dedupWindowMs > 0 ? { dedupWindowMs } : {})
-    // What a broker asks for before the first event of a topic is answered by then: the next one is really sent.
-    await context.publish(topic, [event('before')])
+    const key = { partitionkey: 'k' }
+    // What a broker asks for before the first event of a key is answered by then: the next one is really sent.
+    await context.publish(topic, [event('before', key)])
     const group = await context.group(topic)
     const release = await context.hook('holdAck')(context.broker)
     let said: string
     try {
       const signal = AbortSignal.timeout(300)
-      const publishing = context.broker.publish(topic, [event('held')], { signal })
+      const publishing = context.broker.publish(topic, [event('held', key)], { signal })
       publishing.catch(() => undefined)
       said = await within(10_000, 'publish settles after its deadline', verdict(publishing))
     } finally {
       await release()
     }
     assert.equal(said, 'unknown', 'the outcome of a publish that was sent and not answered')
-    await context.publish(topic, [event('held'), event('marker')])
+    await context.publish(topic, [event('held', key), event('marker')])
     const consumer = await context.consumer(topic, group)
     const seen: string[] = []
     while (!seen.includes('marker') || !seen.includes('held')) {
