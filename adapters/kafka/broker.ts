@@ -129,11 +129,13 @@ export class KafkaBroker implements Broker {
     })
     const { placement = [], minInsyncReplicas = 1 } = state ?? {}
     const enough = this.#config.acks === 'all' ? minInsyncReplicas : 1
-    for (const { partition, leader, inSync } of placement) {
+    for (const { partition, leader, replicas, inSync } of placement) {
       const who = `Partition ${partition} of ${topic}`
       if (leader === undefined) throw new GatewayError('unavailable', `${who} has no leader.`)
-      if (inSync.length >= enough) continue
-      throw new GatewayError('unavailable', `${who} has ${inSync.length} replicas in sync; ${enough} are needed.`)
+      // No more than there are can be asked for.
+      const needed = Math.min(enough, replicas.length)
+      if (inSync.length >= needed) continue
+      throw new GatewayError('unavailable', `${who} has ${inSync.length} replicas in sync; ${needed} are needed.`)
     }
   }
 
