@@ -28,7 +28,8 @@ async function createTopic(brokers: readonly string[], topic: string): Promise<v
   const admin = connect(brokers).admin()
   try {
     await admin.connect()
-    await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] })
+    // Who asks another node than the one that made it may be told that there is none: publishing waits for it.
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: false })
   } finally {
     await admin.disconnect()
   }
