@@ -66,10 +66,10 @@ export class KafkaLog implements Log {
     const pool = follow ? this.#client.pool() : this.#pool
     const inbox = new Inbox(signal)
     const fetchBytes = Math.min(aheadBytes, Math.max(pageBytes, limit * 4096))
+    const sizes = { maxBytes: fetchBytes, partitionBytes: Math.max(pageBytes, Math.ceil(fetchBytes / open.length)) }
     const feed = new Feed(this.#client, pool, topic, {
       maxWaitMs: follow ? followWaitMs : 0,
-      maxBytes: fetchBytes,
-      partitionBytes: Math.max(pageBytes, Math.ceil(fetchBytes / open.length)),
+      sizes,
       patienceMs: follow ? Number.POSITIVE_INFINITY : patienceMs,
       wanted: () => inbox.room,
       onFetched: (fetched) => inbox.put(fetched),

@@ -19,8 +19,7 @@ export interface PartitionsOptions {
 }
 
 const waitMs = 250
-const fetchBytes = 1 << 20
-const partitionBytes = 256 << 10
+const sizes = { maxBytes: 1 << 20, partitionBytes: 256 << 10 }
 const retryMs = 1000
 /** So much of a partition is delivered at the most after an event that is not settled: it is what a crash repeats. */
 const spanMax = 10_000
@@ -56,8 +55,7 @@ export class Partitions {
     this.#bell = bell
     this.#feed = new Feed(client, pools.fetch, options.topic, {
       maxWaitMs: waitMs,
-      maxBytes: fetchBytes,
-      partitionBytes,
+      sizes,
       // A member waits for as long as it takes: its other partitions go on.
       patienceMs: Number.POSITIVE_INFINITY,
       wanted: options.wanted,

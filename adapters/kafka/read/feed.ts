@@ -3,7 +3,11 @@ import { type ConnectionPool, type KafkaClient, pause } from '../client.ts'
 import { isTransient, partitionError, translate } from '../errors.ts'
 import { type Fetched, type FetchLimits, fetchFrom } from './fetch.ts'
 
-export interface FeedOptions extends FetchLimits {
+export interface FeedOptions {
+  /** How long a node may wait for the first byte. */
+  readonly maxWaitMs: number
+  /** How much one request may bring, of all partitions and of one. */
+  readonly sizes: Pick<FetchLimits, 'maxBytes' | 'partitionBytes'>
   /** For how long a partition may fail before that is told; elections are over by then. */
   readonly patienceMs: number
   /** Whether more may come of anything now. Where it turns true again, `wake` is to be called. */
@@ -39,6 +43,7 @@ export class Feed {
   /** By node, since when it fails; -1 are the partitions that nobody leads. */
   readonly #failing = new Map<number, number>()
   #wake = Promise.withResolvers<void>()
+  #turn = 0
   #closed = false
 
   constructor(client: KafkaClient, pool: ConnectionPool, topic: string, options: FeedOptions) {
@@ -141,14 +146,18 @@ export class Feed {
     const all = asks.length === this.#places.size || !this.#anyPaused()
     const maxWaitMs = all ? this.#options.maxWaitMs : Math.min(shortWaitMs, this.#options.maxWaitMs)
     const topic = { name: this.#topic, metadata }
-    const answers = await fetchFrom(this.#client, this.#pool, node, topic, asks, { ...this.#options, maxWaitMs })
+    // A node fills an answer in the order of what was asked for: each partition is the first in its turn.
+    const first = this.#turn++ % asks.length
+    const inTurn = [...asks.slice(first), ...asks.slice(0, first)]
+    const limits = { ...this.#options.sizes, maxWaitMs }
+    const answers = await fetchFrom(this.#client, this.#pool, node, topic, inTurn, limits)
     let stale = false
-    for (const [i, { partition, offset }] of asks.entries()) {
+    for (const { partition, offset } of asks) {
       const place = this.#places.get(partition)
       // It may be gone, or set elsewhere, since it was asked for.
       if (place === undefined || place.offset !== offset) continue
-      const fetched = answers.find((one) => one.partition === partition) ?? answers[i]
-      if (fetched === undefined || fetched.partition !== partition) continue
+      const fetched = answers.find((one) => one.partition === partition)
+      if (fetched === undefined) continue
       if (fetched.errorCode !== 0) {
         const error = translate(partitionError(fetched.errorCode), 'the fetch')
         if (isTransient(error) || error.code === 'not_found') stale = true
