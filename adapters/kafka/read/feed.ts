@@ -118,7 +118,10 @@ export class Feed {
       const wake = this.#wake.promise
       const partitions = this.#options.wanted() ? this.#leaders().get(node) : undefined
       if (partitions === undefined) {
-        if (node < 0) return
+        if (node < 0) {
+          this.#failing.delete(node)
+          return
+        }
         await wake
         continue
       }
