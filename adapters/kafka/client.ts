@@ -82,15 +82,10 @@ export class KafkaClient extends Base {
     this.control = this.pool()
   }
 
-  /** Connections of one purpose, one to each node. `requestTimeoutMs` replaces the configured one. */
-  pool(requestTimeoutMs?: number): ConnectionPool {
+  /** Connections of one purpose, one to each node. */
+  pool(): ConnectionPool {
     const { clientId, ...options } = this.#options
-    const pool = toleratedPool(
-      new ConnectionPool(clientId, {
-        ...options,
-        ...(requestTimeoutMs !== undefined && { requestTimeout: requestTimeoutMs }),
-      }),
-    )
+    const pool = toleratedPool(new ConnectionPool(clientId, options))
     this.#pools.add(pool)
     return pool
   }

@@ -6,7 +6,6 @@ interface ClientError extends Error {
   readonly code?: string
   /** The protocol's name of an error, such as `NOT_LEADER_OR_FOLLOWER`. */
   readonly apiId?: string
-  readonly canRetry?: boolean
   readonly errors?: readonly unknown[]
 }
 

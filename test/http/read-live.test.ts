@@ -30,14 +30,8 @@ async function live(
   return answer
 }
 
-async function events(answer: StreamedAnswer, count: number): Promise<{ id: string; data: Entry }[]> {
-  const found: { id: string; data: Entry }[] = []
-  while (found.length < count) {
-    const event = await answer.event<Entry>()
-    if (event === undefined) throw new Error(`It ended after ${found.length} of ${count} events.`)
-    found.push(event)
-  }
-  return found
+function events(answer: StreamedAnswer, count: number): Promise<{ id: string; data: Entry }[]> {
+  return answer.events<Entry>(count)
 }
 
 const idsOf = (some: readonly { data: Entry }[]) => some.map(({ data }) => data.event.id)

@@ -24,14 +24,8 @@ export function reading(at: () => Stage): void {
     return answer
   }
 
-  async function take(answer: StreamedAnswer, count: number): Promise<{ id: string; data: Entry }[]> {
-    const found: { id: string; data: Entry }[] = []
-    while (found.length < count) {
-      const event = await answer.event<Entry>()
-      if (event === undefined) throw new Error(`It ended after ${found.length} of ${count} events.`)
-      found.push(event)
-    }
-    return found
+  function take(answer: StreamedAnswer, count: number): Promise<{ id: string; data: Entry }[]> {
+    return answer.events<Entry>(count)
   }
 
   const get = (topic: string, query: string, headers = {}) =>
