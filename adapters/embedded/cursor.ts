@@ -14,3 +14,10 @@ export function readCursor(cursor: string, incarnation: string): number {
   if (match[1] !== incarnation) throw new GatewayError('stale_cursor', 'The cursor belongs to another log.')
   return Number(match[2])
 }
+
+/** The event after which a cursor stands, of whatever log it is. */
+export function seqOf(cursor: string): number {
+  const match = pattern.exec(cursor)
+  if (match === null) throw new GatewayError('invalid_argument', 'This is no cursor of an embedded broker.')
+  return Number(match[2])
+}

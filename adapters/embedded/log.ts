@@ -9,7 +9,7 @@ import {
   type Start,
 } from '../../src/core/index.ts'
 import { decodeRecord } from './codec.ts'
-import { writeCursor } from './cursor.ts'
+import { seqOf, writeCursor } from './cursor.ts'
 import type { Chunk, Range } from './engine/chunks.ts'
 import { hashText } from './engine/hash.ts'
 import { keyHashOf, laneBit, recordLength, viewOf } from './engine/records.ts'
@@ -75,6 +75,10 @@ export class EmbeddedLog implements Log {
     const bytes = seq === 0 ? null : await this.#link.read('record', { topic: number, seq })
     if (bytes === null) throw new GatewayError('not_found', 'There is no event at this position.')
     return new StoredRecord(incarnation, seq, decodeRecord(bytes, viewOf(bytes), 0))
+  }
+
+  covers(cursor: string, position: string): boolean {
+    return Number(position) <= seqOf(cursor)
   }
 
   async #range(topic: number, from: number, to: number, until: number, key: Key | undefined, maxBytes: number) {

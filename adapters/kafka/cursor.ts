@@ -17,11 +17,21 @@ export function writeCursor(incarnation: string, offsets: readonly number[]): st
  * topic, `invalid_argument` for none.
  */
 export function readCursor(cursor: string, incarnation: string): number[] {
+  const { topic, offsets } = partsOf(cursor)
+  if (topic !== incarnation) throw new GatewayError('stale_cursor', 'The cursor belongs to another topic.')
+  return offsets
+}
+
+/** Whether a cursor stands behind a record, whatever topic of this name it is of. */
+export function covers(cursor: string, partition: number, offset: number): boolean {
+  return offset < (partsOf(cursor).offsets[partition] ?? 0)
+}
+
+function partsOf(cursor: string): { topic: string | undefined; offsets: number[] } {
   const [, topic, places = ''] = pattern.exec(cursor) ?? []
   const offsets = places.split('.').map((text) => Number.parseInt(text, 36))
   if (!offsets.every(Number.isSafeInteger)) {
     throw new GatewayError('invalid_argument', 'This is no cursor of a topic of Kafka.')
   }
-  if (topic !== incarnation) throw new GatewayError('stale_cursor', 'The cursor belongs to another topic.')
-  return offsets
+  return { topic, offsets }
 }

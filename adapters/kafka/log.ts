@@ -8,7 +8,7 @@ import {
   type Start,
 } from '../../src/core/index.ts'
 import type { ConnectionPool, KafkaClient } from './client.ts'
-import { incarnationOf, writeCursor } from './cursor.ts'
+import { covers, incarnationOf, writeCursor } from './cursor.ts'
 import { hasProtocolError, partitionError, translate } from './errors.ts'
 import type { Partitioner } from './partitioner.ts'
 import { readPosition, writePosition } from './position.ts'
@@ -127,6 +127,11 @@ export class KafkaLog implements Log {
     // An old one may be the key's now.
     if (only !== undefined) open.add(only)
     for (const partition of open) if (!feed.has(partition)) feed.set(partition, offsets[partition]!)
+  }
+
+  covers(cursor: string, position: string): boolean {
+    const place = readPosition(position)
+    return place !== undefined && covers(cursor, place.partition, place.offset)
   }
 
   async get(topic: string, position: string): Promise<LogRecord> {

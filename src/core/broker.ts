@@ -136,6 +136,8 @@ export interface Log {
   read(topic: string, from: Start, options: ReadOptions): AsyncIterable<LogBatch>
   /** Rejects with `not_found` where there is no such position (any more). */
   get(topic: string, position: string): Promise<LogRecord>
+  /** Whether the event at `position` lies before the place of `cursor`, both of one topic. Answers without asking the broker. */
+  covers(cursor: string, position: string): boolean
 }
 
 export interface ReadOptions {

@@ -1,6 +1,8 @@
 import type { Broker } from '../core/broker.ts'
 import type { Clock } from '../core/clock.ts'
+import type { AttemptResult } from '../core/delivery.ts'
 import type { Limits } from '../core/limits.ts'
+import type { Subscription } from '../core/subscription.ts'
 import type { OpenTopic } from '../core/topic.ts'
 import type { Store } from '../store/store.ts'
 import type { Metrics } from './metrics.ts'
@@ -12,6 +14,7 @@ export interface Gateway {
   readonly topics: TopicRegistry
   readonly brokers: ReadonlyMap<string, OpenedBroker>
   readonly store: Store
+  readonly webhooks: Webhooks
   /** Undefined where no key was configured at boot: then only loopback is served, and every caller may do everything. */
   readonly keys: KeyRing | undefined
   /** Hexadecimal; synchronous, because it runs once a request. */
@@ -26,6 +29,26 @@ export interface Gateway {
   readonly asset: (name: string) => Promise<Asset | undefined>
   /** Aborts when shutdown begins: readiness says 503 then, and waits end. */
   readonly stopping: AbortSignal
+}
+
+/** What the delivery of subscriptions does for the API. */
+export interface Webhooks {
+  /**
+   * Rejects with `invalid_argument` at `pointer` where the gateway would never call this address. The same for the token
+   * URL of OAuth2.
+   */
+  check(url: string, pointer: string): Promise<void>
+  /**
+   * From when this resolves, events that are acknowledged on the topic wait for its subscriptions. To be called before a
+   * subscription is stored. Harmless to repeat.
+   */
+  prepare(topic: OpenTopic): Promise<void>
+  /** Something changed in the store that this replica should look at soon: a subscription, an operation, a due delivery. */
+  changed(): void
+  /** Sends a test event at once, past every queue and breaker; the same signature and guard as the real thing. */
+  ping(subscription: Subscription): Promise<AttemptResult>
+  /** How this replica sees the endpoint now. */
+  state(subscription: string): { readonly breaker: 'closed' | 'open' | 'half-open'; readonly inFlight: number }
 }
 
 export type Logger = (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void

@@ -1,4 +1,8 @@
 import type { Bindings } from '../core/binding.ts'
+import type { Deliveries } from './deliveries.ts'
+import type { Operations } from './operations.ts'
+import type { Rates } from './rates.ts'
+import type { Subscriptions } from './subscriptions.ts'
 
 /**
  * The gateway's own state. Every replica may open the same store; every method rejects with a `GatewayError`:
@@ -8,6 +12,10 @@ export interface Store {
   readonly bindings: Bindings
   readonly idempotency: Idempotency
   readonly keys: Keys
+  readonly subscriptions: Subscriptions
+  readonly deliveries: Deliveries
+  readonly operations: Operations
+  readonly rates: Rates
   /** Random bytes that all replicas share, made by whoever asks first: they sign tickets. */
   secret(name: string): Promise<Uint8Array>
   /** Resolves where a write would work now. Answers within seconds. */
