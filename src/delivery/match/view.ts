@@ -6,6 +6,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** An event as filters see it. Its data is read at most once, and not before a filter asks for it. */
 export class View {
+  /** Of its attributes. */
+  readonly names: readonly string[]
   readonly #event: Event
   #read = false
   /** Undefined where there is no data or it is no JSON: JSON itself knows no such value. */
@@ -13,11 +15,7 @@ export class View {
 
   constructor(event: Event) {
     this.#event = event
-  }
-
-  /** The names of its attributes. */
-  get names(): readonly string[] {
-    return Object.keys(this.#event.attributes)
+    this.names = Object.keys(event.attributes)
   }
 
   /** An attribute in the canonical string form of its type (CloudEvents 1.0.2, "Type System"); undefined where absent. */
