@@ -1,7 +1,8 @@
-// npm run bench -- publish|memory|kafka: see --help, and bench/README.md for what the figures mean.
+// npm run bench -- publish|memory|kafka|match: see --help, and bench/README.md for what the figures mean.
 import { measureKafka } from './kafka/run.ts'
 import { kafkaTargets } from './kafka/targets.ts'
 import { describeMachine } from './machine.ts'
+import { type MatchOptions, measureMatch } from './match.ts'
 import type { Count } from './measure/count.ts'
 import { Lab } from './measure/lab.ts'
 import { batch, closed, type Measured, ndjson, open } from './measure/publish.ts'
@@ -19,8 +20,17 @@ import {
   type SectionOptions,
   UsageError,
 } from './options.ts'
-import { checksText, countsText, lagText, machineText, memoryText, rowsText, startText } from './report/text.ts'
-import { checkLag, checkMemory, checkRows, checkStart, machineSpeed } from './targets.ts'
+import {
+  checksText,
+  countsText,
+  lagText,
+  machineText,
+  matchText,
+  memoryText,
+  rowsText,
+  startText,
+} from './report/text.ts'
+import { checkLag, checkMatch, checkMemory, checkRows, checkStart, machineSpeed } from './targets.ts'
 
 const measurements: Record<Exclude<Section, 'start'>, (lab: Lab) => Promise<Measured>> = {
   closed,
@@ -87,8 +97,17 @@ async function kafka(options: SectionOptions<'kafka', KafkaSection>): Promise<bo
   return counts.every(({ ok }) => ok) && [...rows, ...(lag ? [lag] : [])].every(({ failures }) => failures === 0)
 }
 
+async function match(options: MatchOptions): Promise<boolean> {
+  const machine = describeMachine(options.folder)
+  const runs = measureMatch(options)
+  const targets = checkMatch(runs)
+  print(options, { machine, match: runs, targets }, [machineText(machine), matchText(runs), checksText(targets)])
+  return true
+}
+
 function run(options: Options): Promise<boolean> {
   if (options.command === 'publish') return publish(options)
+  if (options.command === 'match') return match(options)
   return options.command === 'kafka' ? kafka(options) : memory(options)
 }
 

@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import type { MatchOptions } from './match.ts'
 
 const sections = {
   publish: ['closed', 'open', 'ndjson', 'batch', 'read', 'start'],
@@ -38,15 +39,20 @@ export interface SectionOptions<C extends keyof typeof sections, S> extends LabO
   readonly json: boolean
 }
 
-export type Options = MemoryOptions | SectionOptions<'publish', Section> | SectionOptions<'kafka', KafkaSection>
+export type Options =
+  | MemoryOptions
+  | MatchOptions
+  | SectionOptions<'publish', Section>
+  | SectionOptions<'kafka', KafkaSection>
 
 export const help = `Measures this gateway against its ceiling: the same HTTP stack that answers without storing.
 
   npm run bench -- publish [options]   throughput, latency, CPU and memory of publishing, reading and starting
   npm run bench -- memory [options]    resident memory at full rate with retention on
   npm run bench -- kafka [options]     the gateway over a Kafka that is started for it, beside its client library alone
+  npm run bench -- match [options]     finding the subscriptions of an event among 10 to 10,000
 
-publish, kafka:
+publish, kafka (match: --quick and --rounds):
   --only LIST      some of ${sections.publish.join(', ')} (comma separated);
                    for kafka of ${sections.kafka.join(', ')}
   --quick          two short rounds each; for a look, not for figures
@@ -79,8 +85,8 @@ export function parseOptions(words: readonly string[]): Options | undefined {
   const { values, positionals } = parse(words)
   if (values.help === true) return undefined
   const [command, ...more] = positionals
-  if ((command !== 'publish' && command !== 'memory' && command !== 'kafka') || more.length > 0) {
-    throw new UsageError(`Say what to measure: publish, memory or kafka. See --help.`)
+  if (!isCommand(command) || more.length > 0) {
+    throw new UsageError(`Say what to measure: publish, memory, kafka or match. See --help.`)
   }
   const json = values.json === true
   const lab = {
@@ -94,8 +100,13 @@ export function parseOptions(words: readonly string[]): Options | undefined {
   }
   if (command === 'publish') return { ...lab, command, json, only: sectionsOf(values.only, sections.publish) }
   if (command === 'kafka') return { ...lab, command, json, only: sectionsOf(values.only, sections.kafka) }
+  if (command === 'match') return { ...lab, command, json }
   const minutes = positive('minutes', values.minutes, 10)
   return { ...lab, command, json, minutes, servers: serversOf(values.server) }
+}
+
+function isCommand(word: string | undefined): word is Options['command'] {
+  return word === 'publish' || word === 'memory' || word === 'kafka' || word === 'match'
 }
 
 function parse(words: readonly string[]) {

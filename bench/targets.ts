@@ -1,4 +1,5 @@
 import type { LagRun } from './kafka/lag.ts'
+import type { MatchRun } from './match.ts'
 import type { Row } from './measure/row.ts'
 import type { StartRow } from './measure/start.ts'
 import type { MemoryRun } from './memory.ts'
@@ -8,7 +9,7 @@ import type { ServerKind } from './server.ts'
 export interface Check {
   readonly what: string
   readonly value: number
-  readonly unit: '×' | '/s' | 'ms' | 'MB'
+  readonly unit: '×' | '/s' | 'ms' | 'µs' | 'MB'
   readonly goal: number
   /** Below it, the promise is broken and not only missed. */
   readonly floor?: number
@@ -127,6 +128,17 @@ export function checkMemory(runs: readonly MemoryRun[]): Check[] {
 
 export function checkLag({ maxMB }: LagRun): Check {
   return judge({ what: 'most resident memory with readers far behind', unit: 'MB', goal: 300, better: 'less' }, maxMB)
+}
+
+/** At the most subscriptions. */
+export function checkMatch(runs: readonly MatchRun[]): Check[] {
+  const most = Math.max(...runs.map(({ subscriptions }) => subscriptions))
+  return runs
+    .filter(({ subscriptions }) => subscriptions === most)
+    .map(({ filters, micros }) => {
+      const what = `${filters}: an event, ${most} subscriptions`
+      return judge({ what, unit: 'µs', goal: 50, better: 'less' }, micros.median)
+    })
 }
 
 function judge(target: Target, value: number): Check {

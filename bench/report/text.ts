@@ -1,5 +1,6 @@
 import type { LagRun } from '../kafka/lag.ts'
 import type { Machine } from '../machine.ts'
+import type { MatchRun } from '../match.ts'
 import type { Count } from '../measure/count.ts'
 import type { Row } from '../measure/row.ts'
 import type { StartRow } from '../measure/start.ts'
@@ -113,6 +114,23 @@ export function memoryText(runs: readonly MemoryRun[]): string {
       return `${head}${failed}\nresident MB, the most of each ${run.secondsPerPoint} s: ${series}`
     })
     .join('\n\n')
+}
+
+/** A bar is as long as the time: one character for each microsecond, or part of one. */
+export function matchText(runs: readonly MatchRun[]): string {
+  const body = runs.map(({ filters, subscriptions, micros, ratio, buildMs }, i) => [
+    runs[i - 1]?.filters === filters ? '' : filters,
+    count(subscriptions),
+    figure(micros.median),
+    `${figure(micros.min)}–${figure(micros.max)}`,
+    figure(ratio.median),
+    figure(buildMs),
+  ])
+  const head = ['filters', 'subscriptions', 'µs an event', '(of rounds)', '× of the fewest', 'index ms']
+  const [first, ...lines] = table(head, body, 1).split('\n')
+  const widest = Math.max(...lines.map(({ length }) => length))
+  const bars = lines.map((line, i) => `${line.padEnd(widest)}  ${'█'.repeat(Math.ceil(runs[i]!.micros.median))}`)
+  return [first, ...bars].join('\n')
 }
 
 export function lagText(run: LagRun): string {

@@ -21,6 +21,10 @@ describe('the options of bench', () => {
     expect(() => parseOptions(['kafka', '--only', 'start'])).toThrow(UsageError)
   })
 
+  test('match takes rounds, and no sections', () => {
+    expect(parseOptions(['match', '--rounds', '3'])).toMatchObject({ command: 'match', rounds: 3, quick: false })
+  })
+
   test('help is wanted, whatever else is', () => {
     expect(parseOptions(['publish', '--help'])).toBeUndefined()
   })
