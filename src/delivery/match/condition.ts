@@ -1,10 +1,13 @@
 import type { DataValue, Filter } from '../../core/filter.ts'
 import { valuesOf } from './predicate.ts'
 
-/** Something about an event that a map can look up. Two that are equal are the same object (`Conditions`). */
+/**
+ * Something about an event that a map can look up: of an attribute, or of where a JSON Pointer leads in data. Two that are
+ * equal are the same object (`Conditions`).
+ */
 export type Condition =
   | { readonly kind: 'exact' | 'prefix' | 'suffix'; readonly name: string; readonly value: string }
-  | { readonly kind: 'data'; readonly pointer: string; readonly value: DataValue }
+  | { readonly kind: 'data'; readonly name: string; readonly value: DataValue }
 
 /** A filter matches only where at least one of these holds; with none in it, never. */
 export type Clause = readonly Condition[]
@@ -17,7 +20,8 @@ const affixLength = 128
 
 /** The conditions of many filters, and how many times each of them occurs: what occurs seldom selects best. */
 export class Conditions {
-  readonly #known = new Map<string, Condition>()
+  /** By kind and name, then by value: JSON's types are apart there. */
+  readonly #known = new Map<string, Map<DataValue, Condition>>()
   readonly counts = new Map<Condition, number>()
 
   needs(filters: readonly Filter[]): Need {
@@ -33,8 +37,8 @@ export class Conditions {
     if ('not' in filter) return { all: [] }
     const pointers = Object.entries(filter.data)
     return {
-      all: pointers.map(([pointer, wanted]) => ({
-        any: valuesOf(wanted).map((value) => this.#same({ kind: 'data', pointer, value })),
+      all: pointers.map(([name, wanted]) => ({
+        any: valuesOf(wanted).map((value) => this.#same({ kind: 'data', name, value })),
       })),
     }
   }
@@ -48,11 +52,17 @@ export class Conditions {
   }
 
   #same(condition: Condition): Condition {
-    const key = JSON.stringify(Object.values(condition).map((part) => [typeof part, String(part)]))
-    const same = this.#known.get(key) ?? condition
-    this.#known.set(key, same)
-    this.counts.set(same, (this.counts.get(same) ?? 0) + 1)
-    return same
+    const key = `${condition.kind} ${condition.name}`
+    const values = this.#known.get(key) ?? new Map<DataValue, Condition>()
+    if (values.size === 0) this.#known.set(key, values)
+    const known = values.get(condition.value)
+    if (known === undefined) {
+      values.set(condition.value, condition)
+      this.counts.set(condition, 1)
+      return condition
+    }
+    this.counts.set(known, this.counts.get(known)! + 1)
+    return known
   }
 }
 

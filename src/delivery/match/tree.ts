@@ -37,7 +37,9 @@ export class Tree {
   constructor(members: readonly Member[], depth = 0) {
     const counts = new Map<Condition, number>()
     for (const { clauses } of members) {
-      for (const condition of clauses.flat()) counts.set(condition, (counts.get(condition) ?? 0) + 1)
+      for (const clause of clauses) {
+        for (const condition of clause) counts.set(condition, (counts.get(condition) ?? 0) + 1)
+      }
     }
     const groups = new Map<Condition, Member[]>()
     for (const { ordinal, clauses, places } of members) {
@@ -87,9 +89,9 @@ export class Tree {
 
   #put(condition: Condition, place: Place): void {
     if (condition.kind === 'data') {
-      const { pointer, value } = condition
-      const known = this.#data.get(pointer) ?? { pointer: new Pointer(pointer), places: new Map<DataValue, Place>() }
-      this.#data.set(pointer, known)
+      const { name, value } = condition
+      const known = this.#data.get(name) ?? { pointer: new Pointer(name), places: new Map<DataValue, Place>() }
+      this.#data.set(name, known)
       known.places.set(value, place)
       return
     }
