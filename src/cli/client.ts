@@ -15,16 +15,23 @@ export interface RequestOptions {
 interface Problem {
   readonly code?: string
   readonly detail?: string
+  readonly capability?: string
   readonly errors?: readonly { readonly pointer: string; readonly detail: string }[]
 }
 
 /** A refusal by the gateway; `retryable` where the same request may succeed later. */
 export class Refused extends CliError {
   readonly retryable: boolean
+  /** The problem's code, where the answer is one. */
+  readonly problem: string | undefined
+  /** What the broker lacks, where that is why. */
+  readonly capability: string | undefined
 
-  constructor(message: string, retryable: boolean) {
+  constructor(message: string, retryable: boolean, { code, capability }: Problem = {}) {
     super(exitCode.refused, message)
     this.retryable = retryable
+    this.problem = code
+    this.capability = capability
   }
 }
 
@@ -50,6 +57,23 @@ export class Client {
     const response = await this.#fetch(path, options)
     if (response.ok) return response
     throw await refusal(response)
+  }
+
+  /** The whole text of a success. An answer that breaks off is as good as none: `unreachable`. */
+  async read(path: string, options: RequestOptions = {}): Promise<string> {
+    const response = await this.request(path, options)
+    try {
+      return await response.text()
+    } catch (error) {
+      if (options.signal?.aborted === true) throw error
+      throw new CliError(exitCode.unreachable, `The answer of ${this.base} broke off.`)
+    }
+  }
+
+  /** The same, with a JSON body. */
+  send(method: string, path: string, body: unknown, signal?: AbortSignal): Promise<string> {
+    const headers = { 'content-type': 'application/json' }
+    return this.read(path, { method, headers, body: JSON.stringify(body), ...(signal !== undefined && { signal }) })
   }
 
   async #fetch(
@@ -86,7 +110,7 @@ async function refusal(response: Response): Promise<Refused> {
     .filter(({ detail }) => detail !== problem.detail)
     .map(({ pointer, detail }) => `\n  ${pointer}: ${detail}`)
   const hint = problem.code === 'unauthenticated' ? ' SLUICE_KEY is where the command line takes it from.' : ''
-  return new Refused(`${problem.detail}${hint} (${problem.code})${fields.join('')}`, retryable)
+  return new Refused(`${problem.detail}${hint} (${problem.code})${fields.join('')}`, retryable, problem)
 }
 
 function parse(text: string): Problem | undefined {

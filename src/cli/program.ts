@@ -32,6 +32,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./commands/publish.ts')).publish,
   },
   tail: { summary: 'follow the events of a topic', load: async () => (await import('./commands/tail.ts')).tail },
+  listen: {
+    summary: 'deliver the events of a topic to this machine',
+    load: async () => (await import('./commands/listen.ts')).listen,
+  },
   keys: { summary: 'create, list and revoke keys', load: async () => (await import('./commands/keys.ts')).keys },
   completion: {
     summary: 'print completions for a shell',
