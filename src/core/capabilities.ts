@@ -45,6 +45,12 @@ export function requireDeadLetters(broker: Broker): NonNullable<Broker['deadLett
   return broker.deadLetters
 }
 
+/** Order by key holds where an event waits for the earlier ones of its key. */
+export function requireExclusiveKeys(capabilities: Capabilities): void {
+  if (!capabilities.exclusiveKeys)
+    throw new UnsupportedError('exclusiveKeys', 'This broker gives no exclusive assignment of keys.')
+}
+
 /** Pulling over HTTP settles on any connection and any replica, which a receipt bound to a connection does not allow. */
 export function requirePortableReceipt(capabilities: Capabilities): void {
   if (capabilities.receipt !== 'portable') {

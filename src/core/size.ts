@@ -19,3 +19,11 @@ export function parseSize(text: string): number | undefined {
   const bytes = Number(match[1]) * units[match[2] ?? 'B']!
   return Number.isSafeInteger(bytes) ? bytes : undefined
 }
+
+/** The shortest exact way to write so many bytes, in binary units. */
+export function formatSize(bytes: number): string | number {
+  for (const unit of ['TiB', 'GiB', 'MiB', 'KiB']) {
+    if (bytes > 0 && bytes % units[unit]! === 0) return `${bytes / units[unit]!}${unit}`
+  }
+  return bytes
+}

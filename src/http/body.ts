@@ -1,5 +1,6 @@
 import type { z } from 'zod'
-import { GatewayError } from '../core/errors.ts'
+import { GatewayError, invalid } from '../core/errors.ts'
+import { escapePointer } from '../core/event.ts'
 import { scanValue } from '../core/scan.ts'
 import { notJson } from '../core/structured.ts'
 import type { Gateway } from './gateway.ts'
@@ -150,21 +151,34 @@ export function tooLarge(limit: number): GatewayError {
 /** A small JSON body, validated. An absent body counts as `{}`. What takes one takes no query. */
 export async function readJson<T extends z.ZodType>(call: Call, schema: T): Promise<z.output<T>> {
   refuseQuery(call)
+  return validate(schema, await readValue(call))
+}
+
+/** A small JSON body as it is, under one of some media types. An absent body counts as `{}`. */
+export async function readValue(call: Call, types: readonly string[] = ['application/json']): Promise<unknown> {
   const type = call.request.headers.get('content-type')
   const share = budgetOf(call.gateway).share()
   const bytes = await readBody(call, 1 << 20, share.hold).finally(() => share.hold(0))
-  if (bytes.length > 0 && type !== null && !/^application\/json\s*(;|$)/i.test(type)) {
-    throw new GatewayError('unsupported_media_type', 'This takes application/json.')
+  if (bytes.length > 0 && type !== null && !types.includes(type.split(';', 1)[0]!.trim().toLowerCase())) {
+    throw new GatewayError('unsupported_media_type', `This takes ${types.join(' or ')}.`)
   }
-  let value: unknown = {}
-  if (bytes.length > 0) {
-    try {
-      // Before native parsing, which knows no bound of depth.
-      scanValue(bytes, 0, bytes.length, call.gateway.limits.depth)
-    } catch (error) {
-      throw notJson(error, '')
-    }
-    value = JSON.parse(decoder.decode(bytes))
+  if (bytes.length === 0) return {}
+  try {
+    // Before native parsing, which knows no bound of depth.
+    scanValue(bytes, 0, bytes.length, call.gateway.limits.depth)
+  } catch (error) {
+    throw notJson(error, '')
   }
-  return validate(schema, value)
+  const value: unknown = JSON.parse(decoder.decode(bytes))
+  refusePrototype(value, '')
+  return value
+}
+
+/** Schemas pass over a member of this name, as if it were not there. */
+function refusePrototype(value: unknown, pointer: string): void {
+  if (typeof value !== 'object' || value === null) return
+  for (const [name, inner] of Object.entries(value)) {
+    if (name === '__proto__') throw invalid(`${pointer}/__proto__`, 'No member has the name __proto__.')
+    refusePrototype(inner, `${pointer}/${escapePointer(name)}`)
+  }
 }

@@ -8,8 +8,9 @@ type Json = Record<string, unknown>
 export function openApiDocument(routes: readonly Route[]): Json {
   const components = new Map<string, Json>()
   const paths: Record<string, Json> = {}
-  for (const { method, path, access, doc } of routes) {
+  for (const { method, path: routed, access, doc } of routes) {
     if (doc === undefined) continue
+    const path = doc.path ?? routed
     const name = path.replace(/:(\w+)/g, '{$1}')
     paths[name] ??= {}
     paths[name][method.toLowerCase()] = {

@@ -24,6 +24,8 @@ export interface Route {
 export interface RouteDoc {
   readonly summary: string
   readonly tag: string
+  /** Where OpenAPI shows it, where that is not `path`: the route finds a fixed name behind a variable one. */
+  readonly path?: string
   readonly query?: z.ZodObject
   /** Those that mean something here, beside what every request may have. */
   readonly headers?: z.ZodObject
@@ -123,8 +125,7 @@ export async function topicOrNew(call: Call, scope: Scope): Promise<OpenTopic> {
 }
 
 /** The topic, or undefined where it does not exist yet and may be made. */
-export function findTopic(call: Call, scope: Scope): OpenTopic | undefined {
-  const name = param(call, 'topic')
+export function findTopic(call: Call, scope: Scope, name = param(call, 'topic')): OpenTopic | undefined {
   checkTopicName(name)
   const topic = call.gateway.topics.resolve(name)
   if (!call.access.sees(name) || (topic === undefined && !call.gateway.topics.creates)) throw noTopic()

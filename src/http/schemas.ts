@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { durationPattern, formatDuration, parseDuration } from '../core/duration.ts'
 import { errorCodes } from '../core/errors.ts'
+import { isTime } from '../core/event.ts'
+import { formatSize, parseSize } from '../core/size.ts'
 
 /** The shapes of the API. They validate requests, and OpenAPI is made from them. */
 
@@ -12,6 +14,27 @@ export function duration(maxMs: number, minMs = 0): z.ZodType<number, string> {
     .transform((text) => parseDuration(text) ?? 0)
     .refine((ms) => ms >= minMs && ms <= maxMs, `must be between ${formatDuration(minMs)} and ${formatDuration(maxMs)}`)
 }
+
+/** `256MiB`, or a number of bytes, as bytes. */
+export function size(maxBytes: number, minBytes: number): z.ZodType<number, string | number> {
+  return z
+    .union([z.string(), z.number()], { error: 'must be a size like 256MiB or a number of bytes' })
+    .refine((given) => parseSize(String(given)) !== undefined, {
+      error: 'must be a size like 256MiB or a number of bytes',
+      abort: true,
+    })
+    .transform((given) => parseSize(String(given)) ?? 0)
+    .refine((bytes) => bytes >= minBytes && bytes <= maxBytes, {
+      error: `must be between ${formatSize(minBytes)} and ${formatSize(maxBytes)}`,
+    })
+}
+
+/** A time as RFC 3339 writes it. */
+export const time = z
+  .string()
+  .refine((text) => isTime(text) && !Number.isNaN(Date.parse(text)), 'must be a time like 2026-01-31T12:00:00Z')
+
+export const rate = z.number().positive('must be more than 0').max(1_000_000)
 
 /** A whole number in a query. */
 export function count(max: number): z.ZodType<number, string> {

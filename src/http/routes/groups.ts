@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { GroupState } from '../../core/broker.ts'
 import { requirePortableReceipt, requireSeek } from '../../core/capabilities.ts'
 import { formatDuration } from '../../core/duration.ts'
-import { toGatewayError } from '../../core/errors.ts'
+import { invalid, toGatewayError } from '../../core/errors.ts'
 import { isTime } from '../../core/event.ts'
 import { leaseRange } from '../../core/limits.ts'
 import type { OpenTopic } from '../../core/topic.ts'
@@ -138,9 +138,15 @@ export function pullable(call: Call): { topic: OpenTopic; group: string } {
   return { topic, group }
 }
 
+/** Groups that feed the gateway's own deliveries: whoever pulled one would take events away from subscriptions. */
+export function isOwnGroup(group: string): boolean {
+  return group.startsWith('sluice.')
+}
+
 function groupName(call: Call): string {
   const group = param(call, 'group')
   checkGroupName(group)
+  if (isOwnGroup(group)) throw invalid('/group', 'Names that begin with sluice. belong to the gateway itself.')
   return group
 }
 

@@ -9,6 +9,7 @@ import { requireScope } from '../access.ts'
 import { entityTag } from '../etag.ts'
 import { type Call, json, noTopic, param, query, type Route, refuseQuery } from '../route.ts'
 import { capabilities, count } from '../schemas.ts'
+import { isOwnGroup } from './groups.ts'
 
 const listQuery = z.strictObject({ limit: count(pageMax).optional(), cursor: z.string().max(256).optional() })
 
@@ -64,10 +65,25 @@ async function getTopic(call: Call): Promise<Response> {
   const body = {
     ...summary(topic),
     capabilities: described(topic.broker.capabilities),
-    groups: [...groups],
-    subscriptions: [],
+    groups: groups.filter((group) => !isOwnGroup(group)),
+    subscriptions: await subscriptionsOf(call, name),
   }
   return json(body, 200, { etag: entityTag(call.gateway, [body]) })
+}
+
+/** The ids of all of them. */
+async function subscriptionsOf({ gateway }: Call, topic: string): Promise<string[]> {
+  const ids: string[] = []
+  for (;;) {
+    const after = ids.at(-1)
+    const page = await gateway.store.subscriptions.list({
+      topic,
+      limit: pageMax,
+      ...(after !== undefined && { after }),
+    })
+    ids.push(...page.map(({ id }) => id))
+    if (page.length < pageMax) return ids
+  }
 }
 
 async function listBrokers(call: Call): Promise<Response> {
