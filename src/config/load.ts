@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { strayHooks } from './hooks.ts'
 import { type Interpolated, interpolate } from './interpolate.ts'
 import { ConfigError, type Path } from './problems.ts'
 import { type Config, type ConfiguredKey, configSchema, keysSchema, strayTopics } from './schema.ts'
@@ -46,7 +47,11 @@ function checkSource(source: Source, { value, problems, fromEnvironment }: Inter
   const all = [
     ...problems.map(({ path, detail }) => ({ path, detail, place: source.place(path) })),
     ...wrong.filter(({ path }) => !missing.has(JSON.stringify(path))),
-    ...strayTopics(value).map(({ path, detail }) => ({ path, detail, place: source.place(path) })),
+    ...[...strayTopics(value), ...strayHooks(value)].map(({ path, detail }) => ({
+      path,
+      detail,
+      place: source.place(path),
+    })),
   ]
   if (data === undefined || all.length > 0) throw new ConfigError(source.file, all)
   return { config: data, source, check }

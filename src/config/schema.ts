@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Capabilities, CapabilityName } from '../core/broker.ts'
 import { defaultLimits, type Limits, leaseRange, pageMax } from '../core/limits.ts'
 import { cidr, count, duration, entryName, origin, retention, size, topicName } from './fields.ts'
+import { hook } from './hooks.ts'
 import { isScope, scopeForm } from './scope.ts'
 
 const day = 86_400_000
@@ -102,7 +103,7 @@ export const configSchema = z.strictObject({
     .default({ type: 'sqlite', path: '.sluice/store.db' }),
   keys: keysSchema.default([]),
   subscriptions: z.array(z.unknown()).max(0, notYet('subscriptions')).default([]),
-  hooks: z.strictObject({}, { error: notYet('hooks') }).default({}),
+  hooks: z.record(entryName, hook).default({}),
   encryptionKey: z.string().min(1, 'must not be empty').optional(),
   limits: limits.partial().prefault({}),
   cors: z.strictObject({ origins: z.array(origin) }).default({ origins: [] }),

@@ -8,6 +8,7 @@ import { newInstance, problem } from './problem.ts'
 import type { Route } from './route.ts'
 import { deadLetterRoutes } from './routes/dead-letters.ts'
 import { groupRoutes } from './routes/groups.ts'
+import { hookRoutes } from './routes/hooks.ts'
 import { laterRoutes } from './routes/later.ts'
 import { publishRoutes } from './routes/publish.ts'
 import { pullRoutes } from './routes/pull.ts'
@@ -31,6 +32,7 @@ export function createApp(gateway: Gateway): App {
     ...groupRoutes(gateway),
     ...pullRoutes(gateway),
     ...deadLetterRoutes(gateway),
+    ...hookRoutes(gateway),
     ...topicRoutes,
     ...laterRoutes,
     ...systemRoutes(() => openApiDocument(routes)),

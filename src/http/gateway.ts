@@ -1,6 +1,7 @@
 import type { Broker } from '../core/broker.ts'
 import type { Clock } from '../core/clock.ts'
 import type { AttemptResult } from '../core/delivery.ts'
+import type { Hook } from '../core/hook.ts'
 import type { Limits } from '../core/limits.ts'
 import type { Subscription } from '../core/subscription.ts'
 import type { OpenTopic } from '../core/topic.ts'
@@ -15,6 +16,8 @@ export interface Gateway {
   readonly brokers: ReadonlyMap<string, OpenedBroker>
   readonly store: Store
   readonly webhooks: Webhooks
+  /** Where webhooks of others come in, by the last part of their path. */
+  readonly hooks: ReadonlyMap<string, Hook>
   /** Undefined where no key was configured at boot: then only loopback is served, and every caller may do everything. */
   readonly keys: KeyRing | undefined
   /** Hexadecimal; synchronous, because it runs once a request. */

@@ -1,5 +1,7 @@
 import type { PublishResult } from '../core/broker.ts'
+import { GatewayError } from '../core/errors.ts'
 import type { Gateway } from './gateway.ts'
+import { newInstance, problem } from './problem.ts'
 
 /** A result as JSON, by hand: this runs once an event. */
 export function receipt(result: PublishResult): string {
@@ -7,6 +9,18 @@ export function receipt(result: PublishResult): string {
   const position = result.position === undefined ? '' : `,"position":${JSON.stringify(result.position)}`
   const duplicate = result.duplicate === true ? ',"duplicate":true' : ''
   return `{"id":${JSON.stringify(result.id)},"status":"stored"${position}${duplicate}}`
+}
+
+/** What publishing one event answers. */
+export function answerOne(topic: string, result: PublishResult): Response {
+  if (result.status === 'stored') {
+    // Topic names need no escaping. The receipt ends with a brace; the topic goes before it.
+    const body = `${receipt(result).slice(0, -1)},"topic":"${topic}"}`
+    return new Response(body, { headers: { 'content-type': 'application/json' } })
+  }
+  // Whatever an adapter names as the reason: what may be stored already is never told as a plain failure.
+  const code = result.status === 'unknown' ? 'unknown_outcome' : result.error.code
+  return problem(new GatewayError(code, result.error.detail), newInstance(), { results: [result] })
 }
 
 export function countResults(gateway: Gateway, topic: string, results: readonly PublishResult[]): void {

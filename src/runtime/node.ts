@@ -82,6 +82,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       topics: opened.topics,
       brokers: opened.brokers,
       store: store!,
+      hooks: new Map(Object.entries(loaded.config.hooks)),
       get keys() {
         return ring.inUse ? ring : undefined
       },

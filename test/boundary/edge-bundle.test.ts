@@ -2,6 +2,8 @@ import { builtinModules } from 'node:module'
 import { type Context, createContext, Script } from 'node:vm'
 import { type BuildResult, build } from 'esbuild'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { hookSecret } from '../fixtures/edge.ts'
+import { signers } from '../fixtures/hook-signatures.ts'
 
 // What an edge runtime has, and nothing else: no process, no Buffer, no require.
 const web = {
@@ -133,6 +135,15 @@ describe('where there are only web globals', () => {
       headers: { accept: 'text/event-stream', authorization: '' },
     })
     expect(await live.text()).toContain('data: {"position":"0"')
+  })
+
+  test('a webhook that somebody else signed becomes an event', async () => {
+    const headers = signers.github({ secret: hookSecret, body: '{"n":1}', id: 'from-github' })
+    const hook = { method: 'POST', body: '{"n":1}', headers: { ...headers, authorization: '' } }
+    const taken = await request('/v1/hooks/github', hook)
+    expect([taken.status, await taken.json()]).toMatchObject([200, { id: 'from-github', status: 'stored' }])
+    expect(await (await request('/v1/hooks/github', hook)).json()).toMatchObject({ duplicate: true })
+    expect((await request('/v1/hooks/github', { ...hook, body: '{"n":2}' })).status).toBe(401)
   })
 
   test('a body without end is refused, and not taken any further', async () => {

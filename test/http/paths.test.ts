@@ -46,7 +46,6 @@ describe('what this version does not serve yet', () => {
     ['POST', '/v1/operations/x/pause', 'replays'],
     ['POST', '/v1/operations/x/resume', 'replays'],
     ['POST', '/v1/operations/x/cancel', 'replays'],
-    ['POST', '/v1/hooks/github', 'hooks'],
   ])('%s %s is 501, by name', async (method, target, capability) => {
     expect((await client.request(method, target)).problem).toMatchObject({ code: 'unsupported', capability })
   })

@@ -31,7 +31,6 @@ const later: Readonly<Record<string, readonly [Method, string][]>> = {
     ['POST', `/v1/operations${id}/resume`],
     ['POST', `/v1/operations${id}/cancel`],
   ],
-  hooks: [['POST', '/v1/hooks/:source']],
 }
 
 export const laterRoutes: readonly Route[] = Object.entries(later).flatMap(([capability, paths]) =>
@@ -39,7 +38,7 @@ export const laterRoutes: readonly Route[] = Object.entries(later).flatMap(([cap
     ([method, path]): Route => ({
       method,
       path,
-      access: capability === 'hooks' ? 'public' : 'key',
+      access: 'key',
       handle: () => {
         throw new UnsupportedError(capability, `This version of the gateway has no ${capability} yet.`)
       },

@@ -1,18 +1,16 @@
 import { z } from 'zod'
-import type { PublishResult } from '../../core/broker.ts'
 import { requireAtomic, requireDelay } from '../../core/capabilities.ts'
 import { Ids, Timestamps } from '../../core/clock.ts'
 import { parseDuration } from '../../core/duration.ts'
-import { GatewayError } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import type { Defaults } from '../../core/structured.ts'
 import type { OpenTopic, SubmitOptions } from '../../core/topic.ts'
 import { announcedBytes, budgetOf, readBody } from '../body.ts'
 import type { Gateway } from '../gateway.ts'
 import { idempotent } from '../idempotency.ts'
-import { newInstance, partialFailure, problem } from '../problem.ts'
+import { partialFailure } from '../problem.ts'
 import { bodyLimit, type Form, formOf, parseEvents } from '../publish-forms.ts'
-import { countResults, receipt } from '../receipts.ts'
+import { answerOne, countResults, receipt } from '../receipts.ts'
 import { type Call, findTopic, param, parameters, type Route, validate } from '../route.ts'
 import { duration, flag, newCloudEvent, receiptLine, stored, storedItem } from '../schemas.ts'
 import { type PublishIntent, publishLines } from './publish-ndjson.ts'
@@ -125,7 +123,7 @@ async function send(
 ): Promise<Response> {
   const results = await topic.publisher.publish(events, options)
   countResults(call.gateway, topic.name, results)
-  if (!several) return one(topic.name, results[0]!)
+  if (!several) return answerOne(topic.name, results[0]!)
   if (results.every(({ status }) => status === 'stored')) {
     return new Response(`{"results":[${results.map(receipt).join(',')}]}`, { headers: jsonHeaders })
   }
@@ -133,13 +131,3 @@ async function send(
 }
 
 const jsonHeaders = { 'content-type': 'application/json' }
-
-function one(topic: string, result: PublishResult): Response {
-  if (result.status === 'stored') {
-    // Topic names need no escaping. The receipt ends with a brace; the topic goes before it.
-    return new Response(`${receipt(result).slice(0, -1)},"topic":"${topic}"}`, { headers: jsonHeaders })
-  }
-  // Whatever an adapter names as the reason: what may be stored already is never told as a plain failure.
-  const code = result.status === 'unknown' ? 'unknown_outcome' : result.error.code
-  return problem(new GatewayError(code, result.error.detail), newInstance(), { results: [result] })
-}

@@ -93,7 +93,6 @@ describe('a configuration', () => {
     ['keys: [{ name: a, hash: abc, scopes: [publish] }]', 'c.yaml:1:19: keys[0].hash: must be sha256:'],
     ['keys: [{ name: a, hash: abc, scopes: [write] }]', 'keys[0].scopes[0]: must be publish, consume'],
     ['subscriptions: [{ topic: a }]', 'c.yaml:1:1: subscriptions: subscriptions are not there yet'],
-    ['hooks: { github: {} }', 'c.yaml:1:10: hooks.github: hooks are not there yet'],
     ['limits: { idle: 30 }', 'c.yaml:1:11: limits.idle: must be a duration'],
     ['limits: { event: 1KB }', 'limits.event: must be between 1024 and'],
     ['limits: { pull: 1.5 }', 'limits.pull: must be a whole number'],
