@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto'
+import { createSecureContext, type SecureContext } from 'node:tls'
+import type { EndpointAuth, Subscription } from '../core/subscription.ts'
+import { structuredType } from './content.ts'
+import { excerptBytes } from './excerpt.ts'
+import { Failure } from './failure.ts'
+import { checkHeaders } from './headers.ts'
+import { Signer } from './sign.ts'
+import type { Target } from './target.ts'
+
+/** Shorter values are no secrets, and taking them out of an answer would spoil it. */
+const shortestSecret = 8
+
+/** The identity of the gateway at an endpoint. */
+export interface Identity {
+  /** Tells it from others. */
+  readonly name: string
+  readonly context: SecureContext
+}
+
+/** What depends on a subscription alone, worked out once. */
+export interface Prepared {
+  readonly target: Target
+  /** Name after value. */
+  readonly headers: readonly string[]
+  readonly signer: Signer
+  readonly identity: Identity | undefined
+  /** What an endpoint may know of and nobody reads. */
+  readonly confidential: readonly string[]
+  /** How many bytes of an answer are needed for its excerpt. */
+  readonly keep: number
+}
+
+/** Throws a `Failure` or a `GatewayError` where the subscription is not fit to be sent. */
+export function prepare(subscription: Subscription, target: Target, userAgent: string): Prepared {
+  const { auth } = subscription
+  checkHeaders(subscription.headers, '/headers', auth !== undefined && !('mtls' in auth))
+  const headers: string[] = []
+  const named = Object.entries(subscription.headers)
+  if (!named.some(([name]) => name.toLowerCase() === 'user-agent')) headers.push('user-agent', userAgent)
+  if (subscription.mode === 'structured') headers.push('content-type', structuredType)
+  for (const header of named) headers.push(...header)
+  const authorization = auth && authorizationOf(auth)
+  if (authorization !== undefined) headers.push('authorization', authorization)
+  const confidential = [...secretsOf(auth), ...named.map(([, value]) => value)].filter(
+    (secret) => secret.length >= shortestSecret,
+  )
+  return {
+    target,
+    headers,
+    signer: new Signer(subscription.secrets),
+    identity: auth && 'mtls' in auth ? identityOf(auth.mtls) : undefined,
+    confidential,
+    keep: excerptBytes + Math.max(0, ...confidential.map((secret) => secret.length)),
+  }
+}
+
+/** Undefined where it is not known before a request, or is no header. */
+function authorizationOf(auth: EndpointAuth): string | undefined {
+  if ('bearer' in auth) return `Bearer ${auth.bearer}`
+  if ('basic' in auth) return `Basic ${credentials(auth.basic)}`
+  return undefined
+}
+
+function credentials({ user, password }: { user: string; password: string }): string {
+  return Buffer.from(`${user}:${password}`).toString('base64')
+}
+
+function secretsOf(auth: EndpointAuth | undefined): readonly string[] {
+  if (auth === undefined || 'mtls' in auth) return []
+  if ('bearer' in auth) return [auth.bearer]
+  if ('basic' in auth) return [auth.basic.password, credentials(auth.basic)]
+  return [auth.oauth2.clientSecret]
+}
+
+function identityOf({ cert, key }: { cert: string; key: string }): Identity {
+  try {
+    const name = createHash('sha256').update(cert).update('\0').update(key).digest('base64')
+    return { name, context: createSecureContext({ cert, key }) }
+  } catch {
+    throw new Failure('tls', "The gateway's own certificate and key are no PEM, or do not belong together.")
+  }
+}
