@@ -4,6 +4,7 @@ import { defaultLimits, type Limits, leaseRange, pageMax } from '../core/limits.
 import { cidr, count, duration, entryName, origin, retention, size, topicName } from './fields.ts'
 import { hook } from './hooks.ts'
 import { isScope, scopeForm } from './scope.ts'
+import { declaredSubscriptions } from './subscriptions.ts'
 
 const day = 86_400_000
 
@@ -86,8 +87,6 @@ const limits = z.strictObject({
   inFlightBytes: size({ min: 1 << 20, max: 64 * 2 ** 30 }),
 } satisfies Record<keyof Limits, z.ZodType<number>>)
 
-const notYet = (what: string) => `${what} are not there yet: leave it empty`
-
 /** What a configuration file may hold. Every unknown field is refused. */
 export const configSchema = z.strictObject({
   listen: z
@@ -102,7 +101,7 @@ export const configSchema = z.strictObject({
     })
     .default({ type: 'sqlite', path: '.sluice/store.db' }),
   keys: keysSchema.default([]),
-  subscriptions: z.array(z.unknown()).max(0, notYet('subscriptions')).default([]),
+  subscriptions: declaredSubscriptions.default([]),
   hooks: z.record(entryName, hook).default({}),
   encryptionKey: z.string().min(1, 'must not be empty').optional(),
   limits: limits.partial().prefault({}),

@@ -7,12 +7,16 @@ import { openApiDocument } from './openapi.ts'
 import { newInstance, problem } from './problem.ts'
 import type { Route } from './route.ts'
 import { deadLetterRoutes } from './routes/dead-letters.ts'
+import { deliveryRoutes } from './routes/deliveries.ts'
 import { groupRoutes } from './routes/groups.ts'
 import { hookRoutes } from './routes/hooks.ts'
-import { laterRoutes } from './routes/later.ts'
+import { operationRoutes } from './routes/operations.ts'
 import { publishRoutes } from './routes/publish.ts'
 import { pullRoutes } from './routes/pull.ts'
 import { readRoutes } from './routes/read.ts'
+import { redriveRoutes } from './routes/redrive.ts'
+import { subscriptionActionRoutes } from './routes/subscription-actions.ts'
+import { subscriptionRoutes } from './routes/subscriptions.ts'
 import { systemRoutes } from './routes/system.ts'
 import { topicRoutes } from './routes/topics.ts'
 import { redeemTicket, ticketOf } from './tickets.ts'
@@ -33,8 +37,12 @@ export function createApp(gateway: Gateway): App {
     ...pullRoutes(gateway),
     ...deadLetterRoutes(gateway),
     ...hookRoutes(gateway),
+    ...subscriptionRoutes(gateway),
+    ...subscriptionActionRoutes(gateway),
+    ...deliveryRoutes(gateway),
+    ...redriveRoutes(gateway),
+    ...operationRoutes(gateway),
     ...topicRoutes,
-    ...laterRoutes,
     ...systemRoutes(() => openApiDocument(routes)),
   ]
   const limiter = new RateLimiter(gateway.clock)
