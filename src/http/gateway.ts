@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import type { AttemptResult } from '../core/delivery.ts'
 import type { Hook } from '../core/hook.ts'
 import type { Limits } from '../core/limits.ts'
+import type { Logger } from '../core/logger.ts'
 import type { Subscription } from '../core/subscription.ts'
 import type { OpenTopic } from '../core/topic.ts'
 import type { Store } from '../store/store.ts'
@@ -53,8 +54,6 @@ export interface Webhooks {
   /** How this replica sees the endpoint now. */
   state(subscription: string): { readonly breaker: 'closed' | 'open' | 'half-open'; readonly inFlight: number }
 }
-
-export type Logger = (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
 
 export interface Asset {
   readonly contentType: string

@@ -2,7 +2,8 @@ import { timingSafeEqual } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { loadKeys } from '../config/load.ts'
 import type { ConfiguredKey } from '../config/schema.ts'
-import type { Key, KeyRing, Logger } from '../http/gateway.ts'
+import type { Logger } from '../core/logger.ts'
+import type { Key, KeyRing } from '../http/gateway.ts'
 import type { Keys } from '../store/store.ts'
 
 const pollMs = 1000

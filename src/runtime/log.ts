@@ -1,4 +1,4 @@
-import type { Logger } from '../http/gateway.ts'
+import type { Logger } from '../core/logger.ts'
 
 export interface LogTarget {
   readonly isTTY?: boolean

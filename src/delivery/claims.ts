@@ -1,0 +1,172 @@
+import { Parcel } from '../core/parcel.ts'
+import type { Wanted } from '../store/deliveries.ts'
+import type { Catalog } from './catalog.ts'
+import type { Lane } from './lane.ts'
+import { RowDelivery } from './row-delivery.ts'
+import { claimEnds } from './rows.ts'
+import type { Shared } from './shared.ts'
+
+/** How many rows one call claims at the most, all lanes together. */
+const maxTogether = 500
+/** How often the store is asked what other replicas have left behind, while something is pending and otherwise. */
+const lookMs = { pending: 1000, idle: 5000 } as const
+
+/**
+ * Claims rows that are due, for lanes that have room. What this replica parks it knows the time of; the rest it asks the
+ * store for now and then.
+ */
+export class Claims {
+  readonly #shared: Shared
+  readonly #catalog: Catalog
+  /** When the earliest row of a lane is due, as far as is known. */
+  readonly #due = new Map<Lane, number>()
+  /** Those that got something due while a claim was under way. */
+  readonly #touched = new Set<Lane>()
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #wakesAt = Number.POSITIVE_INFINITY
+  #looksAt = 0
+  #running: Promise<void> | undefined
+  #again = false
+  #count = 0
+
+  constructor(shared: Shared, catalog: Catalog) {
+    this.#shared = shared
+    this.#catalog = catalog
+  }
+
+  start(): void {
+    this.#wake(0)
+  }
+
+  /** A row of the lane is due at `at`. */
+  due(lane: Lane, at: number): void {
+    this.#touched.add(lane)
+    const known = this.#due.get(lane)
+    if (known !== undefined && known <= at) return
+    this.#due.set(lane, at)
+    this.#wake(at - this.#now())
+  }
+
+  /** The lane has room again. */
+  room(lane: Lane): void {
+    const at = this.#due.get(lane)
+    if (at !== undefined && at <= this.#now() && lane.isHungry) this.#wake(0)
+  }
+
+  /** Looks at the store soon, for something changed there. */
+  look(): void {
+    this.#looksAt = 0
+    this.#wake(0)
+  }
+
+  async stop(): Promise<void> {
+    clearTimeout(this.#timer)
+    await this.#running
+  }
+
+  #now(): number {
+    return this.#shared.context.clock.now()
+  }
+
+  #wake(inMs: number): void {
+    const at = performance.now() + Math.max(0, inMs)
+    if (this.#shared.stopping.aborted || at >= this.#wakesAt) return
+    this.#wakesAt = at
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#turn(), Math.min(Math.max(0, inMs), lookMs.idle))
+  }
+
+  #turn(): void {
+    this.#wakesAt = Number.POSITIVE_INFINITY
+    if (this.#running !== undefined) {
+      this.#again = true
+      return
+    }
+    this.#again = false
+    this.#running = this.#work()
+      .catch((error: unknown) => {
+        this.#shared.context.log('warn', 'Due deliveries could not be claimed; trying again.', { cause: String(error) })
+        return lookMs.pending
+      })
+      .then((nextMs) => {
+        this.#running = undefined
+        this.#wake(this.#again ? 0 : nextMs)
+      })
+  }
+
+  /** Answers after how many milliseconds to come again. */
+  async #work(): Promise<number> {
+    if (this.#looksAt <= this.#now()) await this.#lookAround()
+    const wanted = this.#wanted()
+    if (wanted.length > 0) {
+      const claimed = await this.#claim(wanted)
+      if (claimed >= maxTogether) return 0
+    }
+    const now = this.#now()
+    let next = this.#looksAt
+    for (const [lane, at] of this.#due) {
+      // Without room it is the lane that calls.
+      if (at > now || lane.isHungry) next = Math.min(next, at)
+    }
+    return Math.max(1, next - now)
+  }
+
+  async #lookAround(): Promise<void> {
+    const { store } = this.#shared.context
+    await this.#shared.pending.reload()
+    const rows = await store.deliveries.schedule()
+    for (const { subscription, at } of rows) {
+      const lane = this.#catalog.lane(subscription)
+      if (lane !== undefined) this.due(lane, at)
+    }
+    this.#looksAt = this.#now() + (rows.length > 0 ? lookMs.pending : lookMs.idle)
+  }
+
+  #wanted(): Wanted[] {
+    const now = this.#now()
+    const wanted: Wanted[] = []
+    let left = maxTogether
+    for (const [lane, at] of this.#due) {
+      if (left === 0) break
+      if (at > now) continue
+      if (!lane.isActive) {
+        this.#due.delete(lane)
+        continue
+      }
+      if (lane.opensAt > now) {
+        this.#due.set(lane, lane.opensAt)
+        continue
+      }
+      const max = Math.min(left, lane.appetite)
+      if (max === 0) continue
+      left -= max
+      wanted.push({ subscription: lane.subscription.id, max })
+    }
+    return wanted
+  }
+
+  async #claim(wanted: readonly Wanted[]): Promise<number> {
+    const { context, token } = this.#shared
+    const now = this.#now()
+    const lanes = wanted.map(({ subscription }) => this.#catalog.lane(subscription)!)
+    const until = Math.max(...lanes.map((lane) => claimEnds(lane.subscription, now)))
+    this.#touched.clear()
+    const held = { token: `${token}-${++this.#count}`, until }
+    const claimed = await context.store.deliveries.claim(wanted, { ...held, now })
+    const got = new Map<string, number>()
+    for (const row of claimed) {
+      got.set(row.subscription, (got.get(row.subscription) ?? 0) + 1)
+      const lane = this.#catalog.lane(row.subscription)
+      lane?.add(new RowDelivery(this.#shared, lane, row, Parcel.ofBytes(row.bytes), held))
+    }
+    for (const [i, { subscription, max }] of wanted.entries()) {
+      // Who got all it asked for may get more; of the others the store tells the next time.
+      if ((got.get(subscription) ?? 0) < max) this.#forget(lanes[i]!)
+    }
+    return claimed.length
+  }
+
+  #forget(lane: Lane): void {
+    if (!this.#touched.has(lane)) this.#due.delete(lane)
+  }
+}

@@ -1,0 +1,70 @@
+import type { Clock } from '../core/clock.ts'
+import type { AttemptResult } from '../core/delivery.ts'
+import type { Logger } from '../core/logger.ts'
+import type { Sender } from '../core/sender.ts'
+import type { Subscription } from '../core/subscription.ts'
+import type { OpenTopic } from '../core/topic.ts'
+import type { Store } from '../store/store.ts'
+import type { Decision } from './decide.ts'
+
+/** What delivery needs of the gateway around it. */
+export interface DeliveryContext {
+  readonly clock: Clock
+  readonly store: Pick<Store, 'subscriptions' | 'deliveries' | 'operations' | 'rates'>
+  readonly sender: Sender
+  readonly topics: { resolve(topic: string): OpenTopic | undefined }
+  /** SHA-256 of a text, in base64url. Synchronous, because it runs for every delivery. */
+  readonly digest: (text: string) => string
+  /** How many attempts may run at once, of all subscriptions together. */
+  readonly maxAttempts: number
+  readonly observer: Observer
+  readonly log: Logger
+  /** Tells the world what happened to a subscription. Never rejects, never waits. */
+  readonly announce: (announcement: Announcement) => void
+  /** Called at the places where a crash must not matter; tests end the process there. */
+  readonly failpoint?: (point: Failpoint) => void
+}
+
+export type Failpoint =
+  | 'before-match'
+  | 'after-match'
+  | 'before-attempt'
+  | 'after-attempt'
+  | 'before-row'
+  | 'after-row'
+  | 'before-settle'
+  | 'after-settle'
+  | 'before-redrive'
+  | 'after-redrive'
+
+export interface Announcement {
+  readonly type: 'sluice.subscription.disabled' | 'sluice.subscription.ended' | 'sluice.subscription.expired'
+  readonly subscription: Subscription
+  readonly reason: string
+  readonly data?: Readonly<Record<string, unknown>>
+}
+
+/** Who is told of attempts. Implementations are cheap: these run once an attempt. */
+export interface Observer {
+  /** An attempt begins. What it answers goes out with it, and is told how it ended. */
+  begin?(attempt: ObservedAttempt): Span | undefined
+  ended(attempt: ObservedAttempt, result: AttemptResult, decision: Decision['kind'] | 'aborted'): void
+}
+
+export interface Span {
+  readonly traceparent: string
+  end(result: AttemptResult): void
+}
+
+export interface ObservedAttempt {
+  readonly subscription: Subscription
+  /** The delivery. */
+  readonly id: string
+  readonly eventId: string
+  /** As the event carries it. */
+  readonly traceparent: string | undefined
+  readonly number: number
+  /** Since when the gateway owes it, in milliseconds since the epoch. */
+  readonly since: number
+  readonly replay: string | undefined
+}

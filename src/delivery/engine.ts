@@ -1,0 +1,177 @@
+import type { AttemptResult } from '../core/delivery.ts'
+import { GatewayError } from '../core/errors.ts'
+import { Parcel } from '../core/parcel.ts'
+import type { Subscription } from '../core/subscription.ts'
+import type { OpenTopic } from '../core/topic.ts'
+import type { Feed } from '../store/subscriptions.ts'
+import { Catalog } from './catalog.ts'
+import { Claims } from './claims.ts'
+import type { DeliveryContext } from './context.ts'
+import { Fanout, fanoutGroup } from './fanout.ts'
+import { Feeds } from './feeds.ts'
+import { FirstSecond } from './first-second.ts'
+import { Health } from './health.ts'
+import { Journal } from './journal.ts'
+import type { Lane } from './lane.ts'
+import { edgeOf, isReplayable } from './log-range.ts'
+import { Operations } from './operations.ts'
+import { PendingRows } from './pending.ts'
+import type { Shared } from './shared.ts'
+import { Slots } from './slots.ts'
+import { Upkeep } from './upkeep.ts'
+
+/** How long a lease of the gateway's own group lasts: what a crashed replica had pulled comes again after it. */
+const groupLeaseMs = 10_000
+/** Events of the group are never given up: what cannot be delivered is written down. */
+const groupMaxAttempts = 1_000_000_000
+const lookMs = 2000
+
+/** Delivers the events of all topics to their subscriptions, on this replica. */
+export class DeliveryEngine {
+  readonly #context: DeliveryContext
+  readonly #shared: Shared
+  readonly #catalog: Catalog
+  readonly #claims: Claims
+  readonly #feeds: Feeds
+  readonly #operations: Operations
+  readonly #upkeep: Upkeep
+  readonly #fanouts = new Map<string, Promise<void>>()
+  readonly #prepared = new Set<string>()
+  readonly #pulling = new AbortController()
+  readonly #stopping = new AbortController()
+  #timer: ReturnType<typeof setInterval> | undefined
+
+  constructor(context: DeliveryContext) {
+    this.#context = context
+    const pending = new PendingRows(context)
+    const slots = new Slots(context.maxAttempts)
+    this.#catalog = new Catalog(
+      context,
+      slots,
+      (lane) => {
+        lane.onRoom = (one) => this.#claims.room(one)
+      },
+      () => this.#changed(),
+    )
+    const health = new Health(context, this.#catalog)
+    this.#shared = {
+      context,
+      pending,
+      journal: new Journal(context, pending),
+      young: new FirstSecond(() => context.clock.now()),
+      token: crypto.randomUUID(),
+      stopping: this.#stopping.signal,
+      concluded: (lane, job, result, decision) => {
+        const { id, eventId, since, replay, triedEver } = job
+        const subscription = lane.subscription
+        const attempt = { subscription, id, eventId, since, replay, number: triedEver + 1, traceparent: undefined }
+        context.observer.ended(attempt, result, decision.kind)
+        health.concluded(lane, result, decision)
+      },
+      due: (lane, at) => this.#claims.due(lane, at),
+    }
+    this.#claims = new Claims(this.#shared, this.#catalog)
+    this.#feeds = new Feeds(this.#shared, this.#catalog)
+    this.#operations = new Operations(this.#shared, this.#catalog)
+    this.#upkeep = new Upkeep(context)
+  }
+
+  /** Resolves once every topic that has subscriptions is being consumed. */
+  async start(): Promise<void> {
+    await this.#catalog.refresh()
+    this.#claims.start()
+    this.#operations.look()
+    this.#upkeep.start()
+    // What changes without an event: another replica paused or resumed one, or made the first of a topic.
+    this.#timer = setInterval(() => void this.#catalog.refresh().catch(() => {}), lookMs)
+  }
+
+  /** Events come to an end or are left to whoever comes next, within `graceMs`; then nothing runs any more. */
+  async stop(graceMs: number): Promise<void> {
+    clearInterval(this.#timer)
+    this.#pulling.abort()
+    await this.#operations.stop()
+    const giveUp = setTimeout(() => this.#stopping.abort(), graceMs)
+    await Promise.all([this.#claims.stop(), this.#feeds.stop(), ...this.#fanouts.values(), this.#idle()])
+    clearTimeout(giveUp)
+    this.#stopping.abort()
+    this.#upkeep.stop()
+    await this.#context.sender.close()
+    await this.#shared.journal.close()
+  }
+
+  /** See `Webhooks.prepare`. */
+  async prepare(topic: OpenTopic): Promise<Feed> {
+    if (!this.#prepared.has(topic.name)) {
+      const options = { start: 'latest', leaseMs: groupLeaseMs, maxAttempts: groupMaxAttempts } as const
+      await topic.broker.groups.create(topic.brokerTopic, fanoutGroup, options)
+      this.#prepared.add(topic.name)
+    }
+    if (!isReplayable(topic)) return { state: 'attached' }
+    // What the group has not come to yet was published before.
+    const to = await edgeOf(topic, 'latest', this.#stopping.signal)
+    return { state: 'attached', gap: { from: 'earliest', to } }
+  }
+
+  changed(): void {
+    this.#catalog.refresh().catch(() => {})
+    this.#operations.look()
+    this.#claims.look()
+  }
+
+  ping(subscription: Subscription): Promise<AttemptResult> {
+    const id = `ping_${crypto.randomUUID().replaceAll('-', '')}`
+    const data = new TextEncoder().encode(JSON.stringify({ subscription: subscription.id }))
+    const attributes = {
+      specversion: '1.0',
+      id,
+      source: `/subscriptions/${subscription.id}`,
+      type: 'sluice.ping',
+      time: new Date(this.#context.clock.now()).toISOString(),
+      datacontenttype: 'application/json',
+    } as const
+    const parcel = Parcel.ofEvent({ attributes, data })
+    return this.#context.sender.send({ subscription, id, attempt: 1, parcel }, this.#stopping.signal)
+  }
+
+  state(subscription: string): Lane['state'] {
+    return this.#catalog.lane(subscription)?.state ?? { breaker: 'closed', inFlight: 0 }
+  }
+
+  /** For metrics: every lane, and what waits for it in the store. */
+  *lanes(): Generator<{ lane: Lane; pending: { readonly events: number; readonly bytes: number } }> {
+    for (const lane of this.#catalog.lanes) yield { lane, pending: this.#shared.pending.of(lane.subscription.id) }
+  }
+
+  #changed(): void {
+    for (const name of this.#catalog.topics) {
+      if (this.#fanouts.has(name) || this.#pulling.signal.aborted) continue
+      const topic = this.#context.topics.resolve(name)
+      if (topic === undefined) continue
+      this.#fanouts.set(name, this.#fanout(topic))
+    }
+    this.#feeds.tend()
+    this.#claims.look()
+  }
+
+  async #fanout(topic: OpenTopic): Promise<void> {
+    const { log } = this.#context
+    while (!this.#pulling.signal.aborted) {
+      try {
+        await this.prepare(topic)
+        break
+      } catch (error) {
+        const cause = error instanceof GatewayError ? error.message : String(error)
+        log('warn', "A topic's group for subscriptions cannot be made; trying again.", { topic: topic.name, cause })
+        await new Promise((resolve) => setTimeout(resolve, lookMs))
+      }
+    }
+    await new Fanout(this.#shared, this.#catalog, this.#feeds, topic).run(this.#pulling.signal)
+  }
+
+  /** Resolves when no attempt runs, or time is up. */
+  async #idle(): Promise<void> {
+    const running = (): boolean => [...this.#catalog.lanes].some(({ inFlight }) => inFlight > 0)
+    while (running() && !this.#stopping.signal.aborted) await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}

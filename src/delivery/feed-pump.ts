@@ -1,0 +1,181 @@
+import { toGatewayError } from '../core/errors.ts'
+import { type Event, keyOf } from '../core/event.ts'
+import { Parcel } from '../core/parcel.ts'
+import type { OpenTopic } from '../core/topic.ts'
+import type { NewDelivery } from '../store/deliveries.ts'
+import type { Feed } from '../store/subscriptions.ts'
+import type { Catalog } from './catalog.ts'
+import { deliveryId } from './identity.ts'
+import type { Lane } from './lane.ts'
+import { chunksOf, edgeOf } from './log-range.ts'
+import { matches } from './match/matcher.ts'
+import { storedEvent } from './rows.ts'
+import type { Shared } from './shared.ts'
+import { pause } from './timing.ts'
+
+/** So many rows of a subscription are ahead of its attempts, and no more: the log keeps the rest. */
+const aheadRows = 1000
+const chunkRows = 500
+const leaseMs = 15_000
+const waitMs = 100
+const retryMs = 1000
+
+type Detached = Exclude<Feed, { state: 'attached' }>
+
+/**
+ * Turns what a detached subscription has missed into rows, a bounded number ahead, and attaches it again at the end of
+ * the log. One replica does it at a time; where that one dies, another goes on from the last chunk.
+ */
+export class FeedPump {
+  readonly #shared: Shared
+  readonly #catalog: Catalog
+  readonly #topic: OpenTopic
+  readonly #lane: Lane
+  readonly #stop = new AbortController()
+  readonly #signal: AbortSignal
+  ended: Promise<void> = Promise.resolve()
+
+  constructor(shared: Shared, catalog: Catalog, topic: OpenTopic, lane: Lane) {
+    this.#shared = shared
+    this.#catalog = catalog
+    this.#topic = topic
+    this.#lane = lane
+    this.#signal = AbortSignal.any([this.#stop.signal, shared.stopping])
+  }
+
+  stop(): void {
+    this.#stop.abort()
+  }
+
+  /** Resolves when the subscription is attached again, or the pump was stopped. */
+  run(): Promise<void> {
+    this.ended = this.#run()
+    return this.ended
+  }
+
+  async #run(): Promise<void> {
+    const { context } = this.#shared
+    while (!this.#signal.aborted) {
+      try {
+        const feed = await this.#detached()
+        if (feed === undefined) return
+        if (await this.#mayPump()) await this.#pump(feed)
+        else await pause(retryMs, this.#signal)
+      } catch (thrown) {
+        const error = toGatewayError(thrown)
+        if (this.#signal.aborted) return
+        if (error.code === 'conflict') continue
+        const { id: subscription } = this.#lane.subscription
+        context.log('warn', 'A subscription cannot be fed from the log; trying again.', {
+          subscription,
+          cause: error.message,
+        })
+        await pause(retryMs, this.#signal)
+      }
+    }
+  }
+
+  /** The feed as it stands; undefined where there is nothing to pump. */
+  async #detached(): Promise<Detached | undefined> {
+    const stored = await this.#shared.context.store.subscriptions.get(this.#lane.subscription.id)
+    return stored === undefined || stored.feed.state === 'attached' ? undefined : stored.feed
+  }
+
+  async #mayPump(): Promise<boolean> {
+    const { context, token } = this.#shared
+    const now = context.clock.now()
+    if (!this.#lane.isActive || this.#lane.opensAt > now) return false
+    return context.store.subscriptions.leaseFeed(this.#lane.subscription.id, token, now + leaseMs, now)
+  }
+
+  async #pump(feed: Detached): Promise<void> {
+    const { context } = this.#shared
+    const { id } = this.#lane.subscription
+    let next = feed.next
+    let room = await this.#room()
+    let leasedAt = context.clock.now()
+    if (room <= 0) {
+      await pause(waitMs, this.#signal)
+      return
+    }
+    const accepts = (event: Event): boolean => matches(this.#lane.subscription.filters, event)
+    const sizes = (): number => Math.min(chunkRows, room)
+    try {
+      for await (const { records, cursor } of chunksOf(this.#topic, { from: next }, accepts, sizes, this.#signal)) {
+        const rows = records.map(({ event, position }) => this.#row(event, position))
+        await context.store.deliveries.insert(rows, { feed: id, from: next, to: cursor })
+        next = cursor
+        if (rows.length > 0) this.#inserted(rows)
+        room -= rows.length
+        // The end of what is to be done now; while it attaches again, the group's events wait for the rest.
+        if (room <= 0 && feed.state !== 'rejoining') return
+        if (room <= 0) room = chunkRows
+        if (context.clock.now() - leasedAt > leaseMs / 3) {
+          if (!(await this.#mayPump())) return
+          leasedAt = context.clock.now()
+        }
+      }
+    } catch (thrown) {
+      if (toGatewayError(thrown).code !== 'stale_cursor') throw thrown
+      await this.#expired({ ...feed, next })
+      return
+    }
+    if (!this.#signal.aborted) await this.#advance({ ...feed, next })
+  }
+
+  /** How many rows may be added now; one while it is not known whether the endpoint is back. */
+  async #room(): Promise<number> {
+    const { id } = this.#lane.subscription
+    const [pending] = await this.#shared.context.store.deliveries.pending(id)
+    const most = this.#lane.state.breaker === 'half-open' ? 1 : aheadRows
+    return most - (pending?.events ?? 0)
+  }
+
+  #row(event: Event, position: string): NewDelivery {
+    const { context } = this.#shared
+    const { id: subscription, topic, ordering } = this.#lane.subscription
+    const key = ordering === 'key' ? keyOf(event) : undefined
+    const now = context.clock.now()
+    return {
+      id: deliveryId(context.digest, subscription, topic, event),
+      subscription,
+      topic,
+      event: storedEvent(context.digest, topic, Parcel.ofEvent(event), position),
+      ...(key !== undefined && { key }),
+      status: 'parked',
+      at: now,
+      attempts: [],
+      now,
+    }
+  }
+
+  #inserted(rows: readonly NewDelivery[]): void {
+    const { pending, context } = this.#shared
+    for (const { subscription, event } of rows) pending.add(subscription, 1, event.bytes.length)
+    this.#shared.due(this.#lane, context.clock.now())
+  }
+
+  /** The log is read: at first the group's events are told to wait, then what came meanwhile is read, then it is attached. */
+  async #advance(feed: Detached): Promise<void> {
+    const { context } = this.#shared
+    const { id } = this.#lane.subscription
+    const { from, next } = feed
+    const to: Feed =
+      feed.state === 'detached' ? { state: 'rejoining', from, next } : { state: 'attached', gap: { from, to: next } }
+    if (!(await context.store.subscriptions.feed(id, feed, to))) return
+    await this.#catalog.refresh()
+    if (to.state === 'attached') context.log('info', 'A subscription has caught up.', { subscription: id })
+  }
+
+  /** Retention has overtaken it: what is gone is told, and it goes on from what is left. */
+  async #expired(feed: Detached): Promise<void> {
+    const { context, stopping } = this.#shared
+    const { subscription } = this.#lane
+    const next = await edgeOf(this.#topic, 'earliest', stopping)
+    if (!(await context.store.subscriptions.feed(subscription.id, feed, { ...feed, next }))) return
+    const reason = 'Retention has removed events before the subscription had read them.'
+    const data = { from: feed.next, to: next }
+    context.log('error', reason, { subscription: subscription.id, ...data })
+    context.announce({ type: 'sluice.subscription.expired', subscription, reason, data })
+  }
+}

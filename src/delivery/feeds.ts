@@ -1,0 +1,102 @@
+import { GatewayError } from '../core/errors.ts'
+import type { OpenTopic } from '../core/topic.ts'
+import type { Feed } from '../store/subscriptions.ts'
+import type { Catalog } from './catalog.ts'
+import { FeedPump } from './feed-pump.ts'
+import type { Lane } from './lane.ts'
+import { edgeOf, isCursor, isReplayable, logOf } from './log-range.ts'
+import type { Shared } from './shared.ts'
+
+/** A subscription that has more than so many rows does not keep up: it reads from the log then, if there is one. */
+const maxRows = 1000
+
+/**
+ * Where subscriptions take their events from. One that is broken, paused or cannot keep up is detached where the broker
+ * replays: it keeps a place in the log instead of rows, and catches up from there when it can.
+ */
+export class Feeds {
+  readonly #shared: Shared
+  readonly #catalog: Catalog
+  readonly #detaching = new Set<string>()
+  readonly #pumps = new Map<string, FeedPump>()
+
+  constructor(shared: Shared, catalog: Catalog) {
+    this.#shared = shared
+    this.#catalog = catalog
+  }
+
+  /** Whether an event of the group comes to a subscription out of the log, and not from here. */
+  readsFromLog(topic: OpenTopic, feed: Feed, position: string | undefined): boolean {
+    if (position === undefined || (feed.state === 'attached' && feed.gap === undefined)) return false
+    const log = logOf(topic)
+    const isBefore = (place: string): boolean => isCursor(place) && log.covers(place, position)
+    if (feed.state !== 'attached') return !isBefore(feed.from)
+    const { from, to } = feed.gap!
+    return isBefore(to) && !isBefore(from)
+  }
+
+  /** What to do with an event whose subscription cannot take it now. */
+  overflow(topic: OpenTopic, lane: Lane): 'park' | 'discard' | 'wait' {
+    const { policy, id } = lane.subscription
+    const { events, bytes } = this.#shared.pending.of(id)
+    if (isReplayable(topic)) {
+      if (!lane.isActive || lane.state.breaker === 'open' || events >= Math.min(maxRows, policy.quota.events)) {
+        this.#detach(topic, lane)
+      }
+    }
+    if (events < policy.quota.events && bytes < policy.quota.bytes) return 'park'
+    if (isReplayable(topic)) return 'wait'
+    return policy.onFull === 'discard' ? 'discard' : 'wait'
+  }
+
+  /** Starts what can be read from the log, and forgets what is attached again. Cheap: called after every change. */
+  tend(): void {
+    for (const lane of this.#catalog.lanes) {
+      const { id, feed, topic: name } = lane.subscription
+      if (feed.state === 'attached' || !lane.isActive) {
+        this.#pumps.get(id)?.stop()
+        this.#pumps.delete(id)
+        continue
+      }
+      const topic = this.#shared.context.topics.resolve(name)
+      if (this.#pumps.has(id) || topic === undefined || !isReplayable(topic)) continue
+      const pump = new FeedPump(this.#shared, this.#catalog, topic, lane)
+      this.#pumps.set(id, pump)
+      void pump.run().finally(() => {
+        if (this.#pumps.get(id) === pump) this.#pumps.delete(id)
+      })
+    }
+  }
+
+  async stop(): Promise<void> {
+    const pumps = [...this.#pumps.values()]
+    for (const pump of pumps) pump.stop()
+    await Promise.all(pumps.map((pump) => pump.ended))
+  }
+
+  #detach(topic: OpenTopic, lane: Lane): void {
+    const { id, feed } = lane.subscription
+    if (feed.state !== 'attached' || this.#detaching.has(id)) return
+    this.#detaching.add(id)
+    this.#detachNow(topic, lane, feed)
+      .catch((error: unknown) => {
+        const cause = error instanceof GatewayError ? error.message : String(error)
+        this.#shared.context.log('warn', 'A subscription could not be detached; trying again.', {
+          subscription: id,
+          cause,
+        })
+      })
+      .finally(() => this.#detaching.delete(id))
+  }
+
+  /** Events before the place come through the group, as before; those behind it out of the log. */
+  async #detachNow(topic: OpenTopic, lane: Lane, feed: Feed): Promise<void> {
+    const { context, stopping } = this.#shared
+    const { id } = lane.subscription
+    const end = await edgeOf(topic, 'latest', stopping)
+    if (!(await context.store.subscriptions.feed(id, feed, { state: 'detached', from: end, next: end }))) return
+    await this.#catalog.refresh()
+    const why = lane.isActive ? lane.state.breaker : lane.subscription.status
+    context.log('info', 'A subscription is detached: it goes on from the log.', { subscription: id, why })
+  }
+}

@@ -1,0 +1,263 @@
+import { type AttemptResult, succeeded } from '../core/delivery.ts'
+import type { StoredSubscription } from '../store/subscriptions.ts'
+import { Breaker } from './breaker.ts'
+import { Bucket } from './bucket.ts'
+import type { DeliveryContext } from './context.ts'
+import type { Job } from './job.ts'
+import { Queue } from './queue.ts'
+import type { Slots } from './slots.ts'
+
+/** What an event may have to wait here for its first attempt; where it would be longer, it is written down at once. */
+const patienceMs = 250
+/** So many claimed rows may wait in memory for their turn. */
+const maxAhead = 512
+/** How much a new duration moves the average. */
+const weight = 0.1
+
+/**
+ * The attempts of one subscription on this replica: at most `concurrency` at once, at its rate, while its breaker lets
+ * them, and those of one key one after the other. Nothing here waits for another lane.
+ */
+export class Lane {
+  readonly #context: DeliveryContext
+  readonly #slots: Slots
+  readonly #queue = new Queue<Job>()
+  /** Of each key that a job is queued or runs of, those that wait for it. */
+  readonly #behind = new Map<string, Job[]>()
+  #subscription: StoredSubscription
+  #breaker: Breaker
+  #bucket: Bucket | undefined
+  #running = 0
+  #averageMs = 50
+  /** When those that run began, the oldest first, as far as they have not ended. */
+  readonly #began = new Set<{ at: number }>()
+  #notBefore = 0
+  #timer: ReturnType<typeof setTimeout> | undefined
+  readonly #pump = (): void => this.pump()
+  /** Told when an attempt has ended: there may be room for more. */
+  onRoom: (lane: Lane) => void = () => {}
+  /** Told when the breaker has opened. */
+  onBroken: (lane: Lane) => void = () => {}
+
+  constructor(context: DeliveryContext, slots: Slots, subscription: StoredSubscription) {
+    this.#context = context
+    this.#slots = slots
+    this.#subscription = subscription
+    this.#breaker = this.#newBreaker()
+    this.#bucket = this.#newBucket()
+  }
+
+  get subscription(): StoredSubscription {
+    return this.#subscription
+  }
+
+  /** What is new of the subscription holds from the next attempt on. */
+  update(next: StoredSubscription): void {
+    const { policy, status } = this.#subscription
+    this.#subscription = next
+    const resumed = status !== 'active' && next.status === 'active'
+    if (resumed || JSON.stringify(policy.breaker) !== JSON.stringify(next.policy.breaker)) {
+      this.#breaker = this.#newBreaker()
+      this.#notBefore = 0
+    }
+    if (policy.ratePerSecond !== next.policy.ratePerSecond) this.#bucket = this.#newBucket()
+    this.pump()
+  }
+
+  get state(): { breaker: Breaker['state']; inFlight: number } {
+    return { breaker: this.#breaker.state, inFlight: this.#running }
+  }
+
+  get inFlight(): number {
+    return this.#running
+  }
+
+  get isActive(): boolean {
+    return this.#subscription.status === 'active'
+  }
+
+  /** From when on an attempt may begin, in milliseconds since the epoch; in the past where it may now. */
+  get opensAt(): number {
+    return Math.max(this.#notBefore, this.#breaker.opensAt)
+  }
+
+  /** Whether an event that came just now would have its attempt soon. */
+  get admits(): boolean {
+    if (!this.isActive || this.opensAt > this.#context.clock.now()) return false
+    if (this.#breaker.state === 'half-open') return this.#running === 0 && this.#queue.length === 0
+    return this.#expectedWaitMs <= patienceMs
+  }
+
+  /** How many more rows are worth claiming now: enough for what will be done until the next claim comes back. */
+  get appetite(): number {
+    if (!this.isActive || this.opensAt > this.#context.clock.now()) return 0
+    if (this.#breaker.state === 'half-open') return this.#running === 0 && this.#queue.length === 0 ? 1 : 0
+    return Math.max(0, this.#capacity - this.#running - this.#queue.length)
+  }
+
+  /** Whether claiming is worth it already: a claim costs about the same for few as for many. */
+  get isHungry(): boolean {
+    return this.appetite * 2 >= this.#capacity || (this.appetite > 0 && this.#running + this.#queue.length === 0)
+  }
+
+  /** What runs, and what will be begun within its patience. */
+  get #capacity(): number {
+    const { concurrency, ratePerSecond } = this.#subscription.policy
+    const perSecond = Math.min(ratePerSecond ?? Infinity, (concurrency * 1000) / Math.max(this.#averageMs, 0.5))
+    const ahead = Math.min(maxAhead, Math.floor(perSecond * (patienceMs / 1000)))
+    return ratePerSecond === null ? concurrency + ahead : Math.min(concurrency, Math.ceil(perSecond)) + ahead
+  }
+
+  get #expectedWaitMs(): number {
+    const { concurrency, ratePerSecond } = this.#subscription.policy
+    const ahead = this.#queue.length + Math.max(0, this.#running - concurrency + 1)
+    if (ahead === 0) return 0
+    // One that hangs has told nothing yet, but how long it is at it.
+    const [oldest] = this.#began
+    const hanging = this.#running >= concurrency && oldest !== undefined ? this.#context.clock.now() - oldest.at : 0
+    const byDuration = (ahead * Math.max(this.#averageMs, hanging)) / concurrency
+    return ratePerSecond === null ? byDuration : Math.max(byDuration, (ahead * 1000) / ratePerSecond)
+  }
+
+  add(job: Job): void {
+    const { key } = job
+    if (key !== undefined) {
+      const behind = this.#behind.get(key)
+      if (behind !== undefined) {
+        behind.push(job)
+        return
+      }
+      this.#behind.set(key, [])
+    }
+    this.#queue.push(job)
+    this.pump()
+  }
+
+  /** Whether a job of the key is queued or runs: a later one must go through `add` too. */
+  holds(key: string): boolean {
+    return this.#behind.has(key)
+  }
+
+  /** Begins what may begin. */
+  pump(): void {
+    while (this.#queue.length > 0) {
+      const job = this.#queue.peek()!
+      if (!job.wanted()) {
+        this.#queue.shift()
+        this.#next(job, false)
+        continue
+      }
+      if (!this.#mayBegin()) return
+      this.#queue.shift()
+      this.#begin(job)
+    }
+  }
+
+  #mayBegin(): boolean {
+    if (this.#running >= this.#subscription.policy.concurrency) return false
+    const now = this.#context.clock.now()
+    if (!this.isActive) return false
+    if (this.opensAt > now) return this.#later(this.opensAt - now)
+    if (!this.#slots.take(this.#pump)) return false
+    if (this.#bucket !== undefined && !this.#bucket.tryTake()) {
+      this.#slots.give()
+      return this.#later(Math.max(1, this.#bucket.retryAt - now))
+    }
+    if (!this.#breaker.tryAcquire()) {
+      this.#slots.give()
+      return false
+    }
+    return true
+  }
+
+  #later(ms: number): false {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(this.#pump, Math.min(ms, 60_000))
+    return false
+  }
+
+  #begin(job: Job): void {
+    const { sender, observer, clock, failpoint } = this.#context
+    const began = { at: clock.now() }
+    this.#running++
+    this.#began.add(began)
+    job.begun(began.at)
+    failpoint?.('before-attempt')
+    const subscription = this.#subscription
+    const { id, eventId, parcel, replay, since } = job
+    const number = job.triedEver + 1
+    const observed = { subscription, id, eventId, number, since, replay, traceparent: undefined }
+    const span = observer.begin?.({ ...observed, traceparent: traceOf(job) })
+    const outgoing = { subscription, id, attempt: number, parcel }
+    const optional = {
+      ...(replay !== undefined && { replay }),
+      ...(span !== undefined && { traceparent: span.traceparent }),
+    }
+    sender
+      .send(replay === undefined && span === undefined ? outgoing : { ...outgoing, ...optional }, job.signal)
+      .then((result) => {
+        failpoint?.('after-attempt')
+        span?.end(result)
+        this.#running--
+        this.#began.delete(began)
+        this.#slots.give()
+        this.#learn(result, job.signal.aborted)
+        const delivered = succeeded(result)
+        job.done(result, delivered)
+        this.#next(job, delivered)
+        this.pump()
+        this.onRoom(this)
+      })
+  }
+
+  #learn(result: AttemptResult, aborted: boolean): void {
+    const { status, retryAfterMs, stage } = result
+    if (aborted || stage === 'gateway') {
+      this.#breaker.forget()
+      return
+    }
+    this.#averageMs += weight * (result.durationMs - this.#averageMs)
+    if (succeeded(result)) {
+      this.#breaker.succeeded()
+      return
+    }
+    // 429 and 503 speak for the whole endpoint, other statuses for one delivery.
+    if (retryAfterMs !== undefined && (status === 429 || status === 503)) {
+      this.#notBefore = Math.max(this.#notBefore, this.#context.clock.now() + retryAfterMs)
+    }
+    const before = this.#breaker.state
+    this.#breaker.failed()
+    if (before !== 'open' && this.#breaker.state === 'open') this.onBroken(this)
+  }
+
+  /** The next of a job's key may be tried only where the job was delivered. */
+  #next({ key }: Job, delivered: boolean): void {
+    if (key === undefined) return
+    const behind = this.#behind.get(key)!
+    if (!delivered) {
+      this.#behind.delete(key)
+      for (const job of behind) job.overtaken()
+      return
+    }
+    const next = behind.shift()
+    if (next === undefined) this.#behind.delete(key)
+    else this.#queue.push(next)
+  }
+
+  #newBreaker(): Breaker {
+    return new Breaker(this.#subscription.policy.breaker, () => this.#context.clock.now())
+  }
+
+  #newBucket(): Bucket | undefined {
+    const { id, policy } = this.#subscription
+    if (policy.ratePerSecond === null) return undefined
+    const bucket = new Bucket(this.#context.store.rates, id, policy.ratePerSecond, () => this.#context.clock.now())
+    bucket.onRefill(this.#pump)
+    return bucket
+  }
+}
+
+function traceOf({ parcel }: Job): string | undefined {
+  const { traceparent } = parcel.event.attributes
+  return typeof traceparent === 'string' ? traceparent : undefined
+}

@@ -1,0 +1,59 @@
+import type { Log, LogRecord, Start } from '../core/broker.ts'
+import { UnsupportedError } from '../core/errors.ts'
+import { type Event, isTime } from '../core/event.ts'
+import type { OpenTopic } from '../core/topic.ts'
+
+export function logOf({ broker, name }: OpenTopic): Log {
+  if (broker.log === undefined) throw new UnsupportedError('replay', `The broker of ${name} keeps no history.`)
+  return broker.log
+}
+
+/** Whether the broker behind a topic can be read again. */
+export function isReplayable({ broker }: OpenTopic): boolean {
+  return broker.log !== undefined && broker.capabilities.replay
+}
+
+/** A start as the store keeps it: `earliest`, a time, or a cursor of the broker. */
+export function startOf(text: string): Start {
+  if (text === 'earliest' || text === 'latest') return text
+  return isTime(text) ? new Date(text) : { cursor: text }
+}
+
+export function isCursor(text: string): boolean {
+  return typeof startOf(text) === 'object' && !isTime(text)
+}
+
+/** The place behind the newest event, or before the oldest. */
+export async function edgeOf(topic: OpenTopic, edge: 'latest' | 'earliest', signal: AbortSignal): Promise<string> {
+  for await (const { cursor } of logOf(topic).read(topic.brokerTopic, edge, { signal })) return cursor
+  throw new Error('The log was not read.')
+}
+
+export interface Chunk {
+  /** Those that were accepted, at most so many as were asked for. */
+  readonly records: readonly LogRecord[]
+  /** The place behind everything that this chunk covers. */
+  readonly cursor: string
+}
+
+/** The accepted events of a range, in chunks of at most `max`, whose number may change from chunk to chunk. */
+export async function* chunksOf(
+  topic: OpenTopic,
+  range: { readonly from: string; readonly to?: Date },
+  accepts: (event: Event) => boolean,
+  max: () => number,
+  signal: AbortSignal,
+): AsyncGenerator<Chunk, void, void> {
+  const options = { signal, ...(range.to !== undefined && { to: range.to }) }
+  for await (const batch of logOf(topic).read(topic.brokerTopic, startOf(range.from), options)) {
+    let records: LogRecord[] = []
+    for (const record of batch.records) {
+      if (!accepts(record.event)) continue
+      records.push(record)
+      if (records.length < max()) continue
+      yield { records, cursor: record.cursor }
+      records = []
+    }
+    yield { records, cursor: batch.cursor }
+  }
+}

@@ -1,0 +1,47 @@
+import type { Credit } from './credit.ts'
+import type { Owed } from './owed.ts'
+import { pause } from './timing.ts'
+
+/** The events that a consumer has pulled and not settled. What is revoked gives its credit back and is forgotten. */
+export class Unsettled {
+  readonly #credit: Credit
+  readonly #ack: (receipt: string) => void
+  readonly #byAssignment = new Map<AbortSignal, Set<Owed>>()
+
+  constructor(credit: Credit, ack: (receipt: string) => void) {
+    this.#credit = credit
+    this.#ack = ack
+  }
+
+  add(owed: Owed): void {
+    let assigned = this.#byAssignment.get(owed.revoked)
+    if (assigned === undefined) {
+      assigned = new Set()
+      this.#byAssignment.set(owed.revoked, assigned)
+      owed.revoked.addEventListener('abort', () => this.#drop(owed.revoked), { once: true })
+    }
+    assigned.add(owed)
+    this.#credit.take(owed.bytes)
+  }
+
+  settle(owed: Owed): void {
+    if (!this.#byAssignment.get(owed.revoked)?.delete(owed)) return
+    this.#credit.give(owed.bytes)
+    this.#ack(owed.delivery.receipt)
+  }
+
+  /** Resolves when there are none, or when `signal` aborts. */
+  async empty(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && [...this.#byAssignment.values()].some(({ size }) => size > 0)) await pause(10, signal)
+  }
+
+  /** The consumer is closed: all of them come again, to whoever opens the next. */
+  forget(): void {
+    for (const revoked of [...this.#byAssignment.keys()]) this.#drop(revoked)
+  }
+
+  #drop(revoked: AbortSignal): void {
+    for (const owed of this.#byAssignment.get(revoked) ?? []) this.#credit.give(owed.bytes)
+    this.#byAssignment.delete(revoked)
+  }
+}
