@@ -1,17 +1,20 @@
-import type { DatabaseSync } from 'node:sqlite'
 import type { Binding, Bindings } from '../../core/binding.ts'
-import type { Writer } from './writer.ts'
+import { all, change, type Sql } from './query.ts'
 
-export function sqlBindings(database: DatabaseSync, writer: Writer, read: <T>(query: () => T) => Promise<T>): Bindings {
-  const list = database.prepare('SELECT topic, broker, name, epoch FROM bindings ORDER BY topic')
-  const put = database.prepare(
-    `INSERT INTO bindings (topic, broker, name, epoch) VALUES (?, ?, ?, ?)
-     ON CONFLICT (topic) DO UPDATE SET broker = excluded.broker, name = excluded.name, epoch = excluded.epoch`,
-  )
+export function sqlBindings(sql: Sql): Bindings {
   return {
-    list: () => read(() => list.all() as unknown as Binding[]),
+    list: () => sql.read(() => all<Binding>('SELECT topic, broker, name, epoch FROM bindings ORDER BY topic')),
     async put({ topic, broker, name, epoch }) {
-      await writer.run(() => put.run(topic, broker, name, epoch))
+      await sql.write(() =>
+        change(
+          `INSERT INTO bindings (topic, broker, name, epoch) VALUES (?, ?, ?, ?)
+           ON CONFLICT (topic) DO UPDATE SET broker = excluded.broker, name = excluded.name, epoch = excluded.epoch`,
+          topic,
+          broker,
+          name,
+          epoch,
+        ),
+      )
     },
   }
 }

@@ -1,34 +1,44 @@
-import type { DatabaseSync } from 'node:sqlite'
 import type { Keys, StoredKey } from '../store.ts'
-import type { Writer } from './writer.ts'
+import { all, change, type Query, type Sql } from './query.ts'
 
 interface Row {
   readonly id: string
   readonly name: string
   readonly hash: string
   readonly scopes: string
-  readonly rate: number | null
-  readonly createdAt: number
+  readonly rate_per_second: number | null
+  readonly created_at: number
 }
 
-export function sqlKeys(database: DatabaseSync, writer: Writer, read: <T>(query: () => T) => Promise<T>): Keys {
-  const list = database.prepare(
-    'SELECT id, name, hash, scopes, rate_per_second AS rate, created_at AS createdAt FROM keys ORDER BY created_at, id',
-  )
-  const put = database.prepare(
-    'INSERT OR REPLACE INTO keys (id, name, hash, scopes, rate_per_second, created_at) VALUES (?, ?, ?, ?, ?, ?)',
-  )
-  const remove = database.prepare('DELETE FROM keys WHERE id = ?')
+export function sqlKeys(sql: Sql): Keys {
   return {
-    list: () => read(() => (list.all() as unknown as Row[]).map(toKey)),
-    async put({ id, name, hash, scopes, ratePerSecond, createdAt }) {
-      await writer.run(() => put.run(id, name, hash, JSON.stringify(scopes), ratePerSecond ?? null, createdAt))
-    },
-    delete: (id) => writer.run(() => Number(remove.run(id).changes) > 0),
+    list: () => sql.read(list),
+    put: (key) => sql.write(() => put(key)),
+    delete: async (id) => (await sql.write(() => change('DELETE FROM keys WHERE id = ?', id))) > 0,
   }
 }
 
-function toKey({ id, name, hash, scopes, rate, createdAt }: Row): StoredKey {
+function* list(): Query<readonly StoredKey[]> {
+  const rows = yield* all<Row>(
+    'SELECT id, name, hash, scopes, rate_per_second, created_at FROM keys ORDER BY created_at, id',
+  )
+  return rows.map(toKey)
+}
+
+function* put({ id, name, hash, scopes, ratePerSecond, createdAt }: StoredKey): Query<void> {
+  yield* change('DELETE FROM keys WHERE id = ? OR hash = ?', id, hash)
+  yield* change(
+    'INSERT INTO keys (id, name, hash, scopes, rate_per_second, created_at) VALUES (?, ?, ?, ?, ?, ?)',
+    id,
+    name,
+    hash,
+    JSON.stringify(scopes),
+    ratePerSecond ?? null,
+    createdAt,
+  )
+}
+
+function toKey({ id, name, hash, scopes, rate_per_second: rate, created_at: createdAt }: Row): StoredKey {
   const key = { id, name, hash, scopes: JSON.parse(scopes) as string[], createdAt }
   return rate === null ? key : { ...key, ratePerSecond: rate }
 }

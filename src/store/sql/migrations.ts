@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../core/errors.ts'
+import { deliveriesSchema } from './deliveries/schema.ts'
 import { advice } from './errors.ts'
 
 /** 'Slce', in the header of the file, tells a store from any other SQLite database. */
@@ -20,6 +21,7 @@ const migrations: readonly string[] = [
      token TEXT, lease_until INTEGER NOT NULL, status INTEGER, headers TEXT, body BLOB
    ) STRICT;
    CREATE INDEX idempotency_expires_at ON idempotency (expires_at);`,
+  deliveriesSchema,
 ]
 
 /** All missing migrations in one transaction. Throws `misconfigured` for a database that is not ours, or newer. */

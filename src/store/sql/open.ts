@@ -1,20 +1,19 @@
+import { existsSync } from 'node:fs'
 import type { Clock } from '../../core/clock.ts'
 import type { Store } from '../store.ts'
-import { sqlBindings } from './bindings.ts'
 import { openDatabase } from './database.ts'
-import { storeError } from './errors.ts'
-import { sqlBegin } from './idempotency/begin.ts'
-import { sqlFinish } from './idempotency/finish.ts'
-import { sqlRelease } from './idempotency/release.ts'
-import { sweepExpired } from './idempotency/sweep.ts'
-import { sqlKeys } from './keys.ts'
-import { sqlSecret } from './secret.ts'
+import { sqliteSql } from './drive.ts'
+import { keyFromFile } from './key-file.ts'
+import { sqlParts } from './parts.ts'
+import { Vault } from './vault.ts'
 import { Writer } from './writer.ts'
 
 export interface SqliteOptions {
   /** An absolute path. The file and its folder are made where they are missing. */
   readonly path: string
   readonly clock: Clock
+  /** From which the key of the secrets comes; without it one is kept in a file beside the store. */
+  readonly encryptionKey?: string | undefined
   /** How long a write may wait for another process to give up its lock. */
   readonly patienceMs?: number
   /** What the file may grow to; beyond it writes are `unavailable`. */
@@ -24,39 +23,24 @@ export interface SqliteOptions {
 const defaultMaxBytes = 4 * 2 ** 30
 
 /** The store in one SQLite file, which several processes of a machine may open. */
-export async function openSqliteStore({
-  path,
-  clock,
-  patienceMs,
-  maxBytes = defaultMaxBytes,
-}: SqliteOptions): Promise<Store> {
+export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
+  const { path, clock, encryptionKey, patienceMs, maxBytes = defaultMaxBytes } = options
   const database = await openDatabase(path, maxBytes)
   const writer = new Writer(database, path, patienceMs)
-  const read = async <T>(query: () => T): Promise<T> => {
-    try {
-      return query()
-    } catch (error) {
-      throw storeError(error, path)
-    }
-  }
-  const stopSweeping = sweepExpired(database, writer, clock)
+  const sql = sqliteSql(database, writer, path)
+  const keyFile = `${path}.key`
+  const vault: Vault = new Vault(sql, path, async () => encryptionKey ?? keyFromFile(keyFile, !(await vault.used())))
+  const { stop, ...parts } = sqlParts(sql, vault, clock, path)
   let closing: Promise<void> | undefined
 
   async function close(): Promise<void> {
-    stopSweeping()
+    stop()
     await writer.close()
     database.close()
   }
 
-  return {
-    bindings: sqlBindings(database, writer, read),
-    keys: sqlKeys(database, writer, read),
-    idempotency: {
-      begin: sqlBegin(database, writer, read),
-      finish: sqlFinish(database, writer, clock),
-      release: sqlRelease(database, writer),
-    },
-    secret: sqlSecret(database, writer, clock),
+  const store: Store = {
+    ...parts,
     // An empty transaction takes the lock that a write would need.
     health: () => writer.run(() => undefined, 1000),
     close() {
@@ -64,4 +48,12 @@ export async function openSqliteStore({
       return closing
     },
   }
+  try {
+    // A wrong key is told now. One that nothing needs yet is not made.
+    if (encryptionKey !== undefined || existsSync(keyFile) || (await vault.used())) await vault.seal()
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+  return store
 }

@@ -1,6 +1,5 @@
-import type { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../../../core/clock.ts'
-import type { Writer } from '../writer.ts'
+import { change, first, type Sql } from '../query.ts'
 
 const everyMs = 30_000
 const busyMs = 100
@@ -11,12 +10,7 @@ const step = 500
  * Deletes what has expired, a few at a time and more often while there is more. Returns what stops it. Whatever goes
  * wrong is tried again: an entry that stays too long does no harm, since `begin` ignores it.
  */
-export function sweepExpired(database: DatabaseSync, writer: Writer, clock: Clock): () => void {
-  const remove = database.prepare(
-    `DELETE FROM idempotency WHERE rowid IN
-       (SELECT rowid FROM idempotency WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`,
-  )
-  const due = database.prepare('SELECT 1 FROM idempotency WHERE expires_at <= ? LIMIT 1')
+export function sweepExpired(sql: Sql, clock: Clock): () => void {
   let timer: NodeJS.Timeout | undefined
   let stopped = false
 
@@ -25,7 +19,8 @@ export function sweepExpired(database: DatabaseSync, writer: Writer, clock: Cloc
     try {
       const now = clock.now()
       // Looking takes no lock and writes nothing, and mostly there is nothing.
-      if (due.get(now) !== undefined) removed = await writer.run(() => Number(remove.run(now, step).changes))
+      const due = await sql.read(() => first('SELECT 1 AS due FROM idempotency WHERE expires_at <= ? LIMIT 1', now))
+      if (due !== undefined) removed = await sql.write(() => change(remove, now, step))
     } catch {}
     if (!stopped) plan(removed < step ? everyMs : busyMs)
   }
@@ -40,3 +35,6 @@ export function sweepExpired(database: DatabaseSync, writer: Writer, clock: Cloc
     clearTimeout(timer)
   }
 }
+
+const remove = `DELETE FROM idempotency WHERE scope IN
+  (SELECT scope FROM idempotency WHERE expires_at <= ? ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED)`
