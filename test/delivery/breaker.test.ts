@@ -73,6 +73,17 @@ describe('the window', () => {
     expect(breaker.state).toBe('open')
   })
 
+  test('old failures do not count beside newer successes', () => {
+    run(7, 9)
+    now += 30_000
+    run(0, 10)
+    now += 36_000
+    run(8)
+    expect(breaker.state).toBe('closed')
+    run(2)
+    expect(breaker.state).toBe('open')
+  })
+
   test('old successes do not hold it closed', () => {
     run(0, 1_000)
     now += 61_000
@@ -83,7 +94,9 @@ describe('the window', () => {
   test('a clock that goes back, or far ahead, neither loses nor keeps too much', () => {
     run(5)
     now -= 3_600_000
-    run(5)
+    run(1)
+    now += 3_600_000
+    run(4)
     expect(breaker.state).toBe('open')
     now += 1e12
     run(0, 1)

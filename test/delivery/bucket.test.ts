@@ -94,6 +94,25 @@ test('below the rate nobody waits for the store', async () => {
   }
 })
 
+test('not even for one that takes a tenth of a second', async () => {
+  const answers: { at: number; answer: () => void }[] = []
+  const slow: Rates = {
+    async take(...wanted) {
+      await new Promise<void>((answer) => answers.push({ at: now + 100, answer }))
+      return rates.take(...wanted)
+    },
+  }
+  const bucket = new Bucket(slow, 'lane', 1_000, () => now)
+  const taken: boolean[] = []
+  for (; now < start + 5_000; now += 2) {
+    taken.push(bucket.tryTake())
+    while (answers.length > 0 && answers[0]!.at <= now) answers.shift()?.answer()
+    await settled()
+  }
+  // Only until the first answer.
+  expect(taken.lastIndexOf(false)).toBe(50)
+})
+
 test('a slow rate holds nothing in reserve, so that replicas do not hoard', async () => {
   const bucket = bucketOf(0.1)
   expect(bucket.tryTake()).toBe(false)

@@ -161,7 +161,10 @@ describe('data', () => {
   })
 
   test('what is wrongly said to be JSON is none', () => {
-    expect(matching({ data: { '/a': 1 } }, { ...event({}, '{"a":1'), form: 'json' })).toBe(false)
+    const invalid = Uint8Array.of(...utf8.encode('{"a":1,"b":"'), 0xff, 0x22, 0x7d)
+    for (const data of ['{"a":1', '\u{feff}{"a":1}', invalid]) {
+      expect(matching({ data: { '/a': 1 } }, { ...event({}, data), form: 'json' })).toBe(false)
+    }
   })
 })
 
