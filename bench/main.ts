@@ -2,7 +2,7 @@
 import { measureKafka } from './kafka/run.ts'
 import { kafkaTargets } from './kafka/targets.ts'
 import { describeMachine } from './machine.ts'
-import { type MatchOptions, measureMatch } from './match.ts'
+import { measureMatch } from './match.ts'
 import type { Count } from './measure/count.ts'
 import { Lab } from './measure/lab.ts'
 import { batch, closed, type Measured, ndjson, open } from './measure/publish.ts'
@@ -13,6 +13,7 @@ import { measureMemory } from './memory.ts'
 import {
   help,
   type KafkaSection,
+  type MatchOptions,
   type MemoryOptions,
   type Options,
   parseOptions,

@@ -2,7 +2,7 @@ import type { Event } from '../src/core/event.ts'
 import type { Filter } from '../src/core/filter.ts'
 import { Matcher } from '../src/delivery/match/matcher.ts'
 import { type Spread, spread } from './measure/row.ts'
-import type { LabOptions } from './options.ts'
+import type { MatchOptions } from './options.ts'
 
 /** What it costs to find whom an event goes to, among so many subscriptions with filters of one shape. */
 export interface MatchRun {
@@ -14,11 +14,6 @@ export interface MatchRun {
   readonly ratio: Spread
   /** Milliseconds to make the index, as after every change of a subscription. */
   readonly buildMs: number
-}
-
-export interface MatchOptions extends LabOptions {
-  readonly command: 'match'
-  readonly json: boolean
 }
 
 const sizes = [10, 100, 1_000, 10_000]

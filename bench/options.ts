@@ -1,7 +1,6 @@
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import type { MatchOptions } from './match.ts'
 
 const sections = {
   publish: ['closed', 'open', 'ndjson', 'batch', 'read', 'start'],
@@ -30,6 +29,11 @@ export interface MemoryOptions extends LabOptions {
   readonly command: 'memory'
   readonly minutes: number
   readonly servers: readonly ('memory' | 'durable')[]
+  readonly json: boolean
+}
+
+export interface MatchOptions extends LabOptions {
+  readonly command: 'match'
   readonly json: boolean
 }
 
