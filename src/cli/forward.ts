@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { request } from 'undici'
+import { structuredType } from '../webhook/content.ts'
+import type { Signer } from '../webhook/sign.ts'
 import { wrongUse } from './exit.ts'
 import { colours, print, printJson } from './io.ts'
-import { signedHeaders } from './sign.ts'
 
 /** As long as an endpoint may take by default. */
 const timeoutMs = 15_000
@@ -10,7 +11,7 @@ const timeoutMs = 15_000
 export interface Forwarding {
   readonly topic: string
   readonly target: string
-  readonly key: Buffer
+  readonly signer: Signer
   /** Stands for the subscription: with the event it makes the `webhook-id`. */
   readonly name: string
   readonly json: boolean
@@ -72,22 +73,26 @@ function webhookId({ name, topic }: Forwarding, source: string, id: string): str
 }
 
 async function post(
-  { target, key }: Forwarding,
-  body: string,
+  { target, signer }: Forwarding,
+  event: string,
   id: string,
   attempt: number,
   at: number,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const deadline = AbortSignal.timeout(timeoutMs)
+  const body = Buffer.from(event)
+  const timestamp = String(Math.floor(at / 1000))
   try {
     const { statusCode, body: answer } = await request(target, {
       method: 'POST',
       headers: {
-        'content-type': 'application/cloudevents+json',
+        'content-type': structuredType,
         'user-agent': 'Sluice',
         'webhook-attempt': String(attempt),
-        ...signedHeaders(key, id, body, at),
+        'webhook-id': id,
+        'webhook-timestamp': timestamp,
+        'webhook-signature': signer.sign(id, timestamp, body, at),
       },
       body,
       signal: AbortSignal.any([signal, deadline]),

@@ -32,9 +32,29 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./commands/publish.ts')).publish,
   },
   tail: { summary: 'follow the events of a topic', load: async () => (await import('./commands/tail.ts')).tail },
+  subscribe: {
+    summary: 'subscribe an endpoint to a topic',
+    load: async () => (await import('./commands/subscribe.ts')).subscribe,
+  },
+  subscriptions: {
+    summary: 'show, pause, resume, test and delete subscriptions',
+    load: async () => (await import('./commands/subscriptions.ts')).subscriptions,
+  },
   listen: {
     summary: 'deliver the events of a topic to this machine',
     load: async () => (await import('./commands/listen.ts')).listen,
+  },
+  deliveries: {
+    summary: 'show what was not delivered at once, and why; try it again',
+    load: async () => (await import('./commands/deliveries.ts')).deliveries,
+  },
+  replay: {
+    summary: 'send a part of a log to a subscription again',
+    load: async () => (await import('./commands/replay.ts')).replay,
+  },
+  operations: {
+    summary: 'follow, pause, resume and cancel redrives and replays',
+    load: async () => (await import('./commands/operations.ts')).operations,
   },
   keys: { summary: 'create, list and revoke keys', load: async () => (await import('./commands/keys.ts')).keys },
   completion: {

@@ -16,13 +16,15 @@ export interface Serving {
   readonly loaded: LoadedConfig
   readonly file: string | undefined
   readonly createOn: string | undefined
+  /** Whether webhooks may go to this machine. */
+  readonly allowLoopback: boolean
   /** Tells people that it runs. */
   readonly greet: (url: string) => void
 }
 
 /** Runs the gateway until a signal ends it. */
 export async function serveUntilSignal(options: ServingOptions, serving: Serving): Promise<void> {
-  const { loaded, file, createOn } = serving
+  const { loaded, file, createOn, allowLoopback } = serving
   const signal = untilSignal()
   const colour = process.stderr.isTTY === true && !process.env.NO_COLOR
   const log = createLog(process.stderr, colour)
@@ -34,6 +36,7 @@ export async function serveUntilSignal(options: ServingOptions, serving: Serving
     loaded,
     file,
     createOn,
+    allowLoopback,
     log,
     environment: process.env,
     host: options.host ?? loaded.config.listen.host,

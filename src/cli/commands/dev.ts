@@ -40,7 +40,7 @@ export const dev = define(
     const greet = (url: string): void => {
       print(greeting({ url, createOn, keys: loaded.config.keys.length > 0, data: options.data, file }, colours))
     }
-    await serveUntilSignal(options, { loaded, file, createOn, greet })
+    await serveUntilSignal(options, { loaded, file, createOn, allowLoopback: true, greet })
   })
 
 function usualFile(): string | undefined {

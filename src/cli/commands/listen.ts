@@ -1,13 +1,19 @@
 import { randomBytes } from 'node:crypto'
+import { systemClock } from '../../core/clock.ts'
+import { GatewayError } from '../../core/errors.ts'
+import { createSecret } from '../../webhook/secret.ts'
+import { Signer } from '../../webhook/sign.ts'
 import { Client, type ClientOptions, Refused } from '../client.ts'
 import { clientOptions, collect, define } from '../define.ts'
+import { wrongUse } from '../exit.ts'
+import { secretOf } from '../files.ts'
+import { placeOf } from '../flags.ts'
 import { follow } from '../follow.ts'
 import { type Forwarded, type Forwarding, forward, targetOf } from '../forward.ts'
 import { colours, note, print, printJson, wantsJson } from '../io.ts'
 import { Patience } from '../patience.ts'
 import { PullGroup } from '../pull-group.ts'
 import { memberOf } from '../raw-json.ts'
-import { createSecret, signingKey } from '../sign.ts'
 import { untilSignal } from '../signals.ts'
 
 interface ListenOptions extends ClientOptions {
@@ -28,20 +34,23 @@ export const listen = clientOptions(
   .argument('<topic>')
   .requiredOption('--forward-to <address>', 'where each event is sent by POST, such as http://localhost:3000/hooks')
   .option('--type <type>', 'only events of this type; several times for several', collect)
-  .option('--from <place>', 'earliest, latest, a time, or a cursor', 'latest')
-  .option('--secret <secret>', 'what signs them (whsec_…); made at the start, where it is left out')
+  .option('--from <place>', 'earliest, latest, a time, a cursor, or 1h for an hour ago', 'latest')
+  .option(
+    '--secret <secret>',
+    'signs them (whsec_…); made at the start, where it is left out; @file reads it from there',
+  )
   .addHelpText(
     'after',
     '\nIt reads by a private group of its own, which is deleted at the end. A 2xx takes an event; anything else brings it\nagain, after a wait that grows from 1s to 60s.',
   )
   .action(async (topic: string, options: ListenOptions) => {
-    const secret = options.secret ?? createSecret()
+    const secret = options.secret === undefined ? createSecret(systemClock) : await secretOf(options.secret)
     const name = `listen-${randomBytes(8).toString('hex')}`
     const target = targetOf(options.forwardTo)
-    const to: Forwarding = { topic, target, key: signingKey(secret), name, json: wantsJson(options) }
+    const to: Forwarding = { topic, target, signer: signerOf(secret), name, json: wantsJson(options) }
     const client = new Client(options)
     const signal = untilSignal()
-    const { from } = options
+    const from = placeOf(options.from)
     const group = new PullGroup(client, { topic, group: name, from, patience: new Patience(say), say, signal })
     const wanted = (event: string): boolean =>
       options.type === undefined || options.type.includes((JSON.parse(event) as { type: string }).type)
@@ -59,6 +68,14 @@ export const listen = clientOptions(
 
 async function leave(group: PullGroup, { name, topic }: Forwarding): Promise<void> {
   await group.delete().catch(() => say(`Group ${name} of topic ${topic} could not be deleted.`))
+}
+
+function signerOf(secret: string): Signer {
+  try {
+    return new Signer([{ secret }])
+  } catch (error) {
+    throw error instanceof GatewayError ? wrongUse(`--secret: ${error.message}`) : error
+  }
 }
 
 /** False where this broker has no groups that can be pulled over HTTP. */

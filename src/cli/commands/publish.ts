@@ -4,7 +4,8 @@ import { extname } from 'node:path'
 import { Readable } from 'node:stream'
 import { Client, type ClientOptions } from '../client.ts'
 import { clientOptions, define } from '../define.ts'
-import { CliError, exitCode, wrongUse } from '../exit.ts'
+import { wrongUse } from '../exit.ts'
+import { unreadable } from '../files.ts'
 import { colours, print, userPath, wantsJson } from '../io.ts'
 import { publishLines } from '../publish-lines.ts'
 
@@ -102,12 +103,6 @@ async function payloadOf({ data, file, contentType }: PublishOptions): Promise<P
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
   const bytes = Buffer.concat(chunks)
   return { bytes, contentType: contentType ?? guess(bytes) }
-}
-
-function unreadable(file: string): (error: NodeJS.ErrnoException) => never {
-  return (error) => {
-    throw new CliError(exitCode.failed, `${file} cannot be read (${error.code}).`)
-  }
 }
 
 function guess(bytes: Uint8Array): string {

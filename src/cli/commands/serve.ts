@@ -24,5 +24,5 @@ export const serve = define('serve', 'Run the gateway of a configuration. Topics
     const loaded = await loadConfig(file, process.env, { shown: options.config })
     const greet = (url: string): void =>
       print(`${colours.bold('sluice')} serves ${basename(file)} at ${colours.cyan(url)}`)
-    await serveUntilSignal(options, { loaded, file, createOn: undefined, greet })
+    await serveUntilSignal(options, { loaded, file, createOn: undefined, allowLoopback: false, greet })
   })

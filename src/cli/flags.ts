@@ -1,0 +1,42 @@
+import { durationPattern, parseDuration } from '../core/duration.ts'
+import { wrongUse } from './exit.ts'
+
+/** What options mean; each throws `wrongUse` and names the option. */
+
+export function durationOf(flag: string, text: string): string {
+  if (!durationPattern.test(text))
+    throw wrongUse(`${flag} must be a duration like 250ms, 30s, 5m, 12h or 7d, and not ${text}.`)
+  return text
+}
+
+export function countOf(flag: string, text: string): number {
+  if (!/^\d{1,9}$/.test(text) || Number(text) < 1)
+    throw wrongUse(`${flag} must be a whole number above 0, and not ${text}.`)
+  return Number(text)
+}
+
+export function rateOf(text: string | undefined): number | undefined {
+  const rate = text === undefined || text === '' ? Number.NaN : Number(text)
+  if (text !== undefined && !(rate > 0 && rate < Number.POSITIVE_INFINITY))
+    throw wrongUse(`--rate must be a number above 0, and not ${text}.`)
+  return text === undefined ? undefined : rate
+}
+
+/** A place in time: `1h` is one hour ago; anything else is as the gateway takes it. */
+export function placeOf(text: string): string {
+  const ago = parseDuration(text)
+  return ago === undefined ? text : new Date(Date.now() - ago).toISOString()
+}
+
+/** `name=value` pairs, or another sign between the two. */
+export function pairsOf(flag: string, sign: string, texts: readonly string[]): Record<string, string> {
+  const pairs: Record<string, string> = Object.create(null)
+  for (const text of texts) {
+    const at = text.indexOf(sign)
+    const name = text.slice(0, Math.max(at, 0)).trim()
+    if (name === '') throw wrongUse(`${flag} must be like 'name${sign}value', and not ${at < 0 ? text : `${sign}…`}.`)
+    if (name in pairs) throw wrongUse(`${flag} ${name} is given twice.`)
+    pairs[name] = text.slice(at + 1).trim()
+  }
+  return pairs
+}
