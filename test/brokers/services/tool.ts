@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from './run.ts'
 
@@ -47,7 +47,26 @@ const javac: Tool = {
   packages: ['openjdk-17-jdk-headless', 'openjdk-21-jdk-headless', 'openjdk-25-jdk-headless'],
   brew: 'openjdk',
 }
+const python: Tool = {
+  name: 'Python 3',
+  find: () => answers('python3', '--version'),
+  packages: ['python3'],
+  brew: 'python',
+}
+const go: Tool = { name: 'Go', find: () => answers('go', 'version'), packages: ['golang-go'], brew: 'go' }
+const php: Tool = { name: 'PHP', find: () => answers('php', '--version'), packages: ['php-cli'], brew: 'php' }
 const kcat: Tool = { name: 'kcat', find: () => answers('kcat', '-V'), packages: ['kcat'], brew: 'kcat' }
+
+/** Debian keeps the server's programs out of the path, a folder for each version. */
+async function findPostgres(): Promise<string | undefined> {
+  const root = '/usr/lib/postgresql'
+  const versions = existsSync(root) ? readdirSync(root).sort((one, other) => Number(other) - Number(one)) : []
+  const programs = [...versions.map((version) => join(root, version, 'bin', 'postgres')), 'postgres']
+  for (const program of programs) if ((await answers(program, '--version')) !== undefined) return program
+  return undefined
+}
+
+const postgres: Tool = { name: 'Postgres', find: findPostgres, packages: ['postgresql'], brew: 'postgresql' }
 
 async function install(tool: Tool): Promise<string> {
   const installed = await tool.find()
@@ -76,4 +95,9 @@ export const needJava = (): Promise<string> => need(java)
 export const needMaven = (): Promise<string> => need(maven)
 export const needOpenssl = (): Promise<string> => need(openssl)
 export const needJavac = (): Promise<string> => need(javac)
+export const needPython = (): Promise<string> => need(python)
+export const needGo = (): Promise<string> => need(go)
+export const needPhp = (): Promise<string> => need(php)
 export const needKcat = (): Promise<string> => need(kcat)
+/** `initdb` lies beside it. */
+export const needPostgres = (): Promise<string> => need(postgres)
