@@ -101,12 +101,9 @@ export class DeliveryEngine {
   }
 
   /** See `Webhooks.prepare`. */
-  async prepare(topic: OpenTopic): Promise<Feed> {
-    if (!this.#prepared.has(topic.name)) {
-      const options = { start: 'latest', leaseMs: groupLeaseMs, maxAttempts: groupMaxAttempts } as const
-      await topic.broker.groups.create(topic.brokerTopic, fanoutGroup, options)
-      this.#prepared.add(topic.name)
-    }
+  async prepare(topic: OpenTopic, start: string): Promise<Feed> {
+    await this.#group(topic)
+    if (start !== 'latest') return { state: 'detached', from: start, next: start }
     if (!isReplayable(topic)) return { state: 'attached' }
     // What the group has not come to yet was published before.
     const to = await edgeOf(topic, 'latest', this.#stopping.signal)
@@ -143,6 +140,13 @@ export class DeliveryEngine {
     for (const lane of this.#catalog.lanes) yield { lane, pending: this.#shared.pending.of(lane.subscription.id) }
   }
 
+  async #group(topic: OpenTopic): Promise<void> {
+    if (this.#prepared.has(topic.name)) return
+    const options = { start: 'latest', leaseMs: groupLeaseMs, maxAttempts: groupMaxAttempts } as const
+    await topic.broker.groups.create(topic.brokerTopic, fanoutGroup, options)
+    this.#prepared.add(topic.name)
+  }
+
   #changed(): void {
     for (const name of this.#catalog.topics) {
       if (this.#fanouts.has(name) || this.#pulling.signal.aborted) continue
@@ -158,7 +162,7 @@ export class DeliveryEngine {
     const { log } = this.#context
     while (!this.#pulling.signal.aborted) {
       try {
-        await this.prepare(topic)
+        await this.#group(topic)
         break
       } catch (error) {
         const cause = error instanceof GatewayError ? error.message : String(error)

@@ -5,21 +5,11 @@ import { runRedrive } from './redrive.ts'
 import { runReplay } from './replay.ts'
 import type { Shared } from './shared.ts'
 import { pause } from './timing.ts'
+import type { Work } from './work.ts'
 
 const lookMs = 1000
 const idleLookMs = 5000
 const leaseMs = 15_000
-
-/** What one step of an operation needs to know, and how it says that it is not to go on. */
-export interface Work {
-  readonly shared: Shared
-  readonly operation: Operation
-  /** False where the operation was paused, cancelled or taken over, or the gateway stops: asked before every step. */
-  mayGoOn(): Promise<boolean>
-  readonly signal: AbortSignal
-  /** Rows of its subscription are due now. */
-  due(): void
-}
 
 /** Works on redrives and replays that nobody works on. Each goes on where it was left, by whichever replica. */
 export class Operations {

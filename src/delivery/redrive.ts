@@ -1,6 +1,6 @@
 import type { Redrive } from '../store/operations.ts'
-import type { Work } from './operations.ts'
 import { pause } from './timing.ts'
+import type { Work } from './work.ts'
 
 const stepRows = 500
 const stepMs = 250

@@ -8,9 +8,9 @@ import type { StoredSubscription } from '../store/subscriptions.ts'
 import { replayId } from './identity.ts'
 import { chunksOf } from './log-range.ts'
 import { matches } from './match/matcher.ts'
-import type { Work } from './operations.ts'
 import { storedEvent } from './rows.ts'
 import { pause } from './timing.ts'
+import type { Work } from './work.ts'
 
 /** So many deliveries of a replay wait for their attempts at once; the log keeps the rest. */
 const aheadRows = 1000

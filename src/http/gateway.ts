@@ -7,6 +7,7 @@ import type { Logger } from '../core/logger.ts'
 import type { Subscription } from '../core/subscription.ts'
 import type { OpenTopic } from '../core/topic.ts'
 import type { Store } from '../store/store.ts'
+import type { Feed } from '../store/subscriptions.ts'
 import type { Metrics } from './metrics.ts'
 
 /** Everything that the HTTP app needs of the platform and of the opened configuration. */
@@ -43,10 +44,11 @@ export interface Webhooks {
    */
   check(url: string, pointer: string): Promise<void>
   /**
-   * From when this resolves, events that are acknowledged on the topic wait for its subscriptions. To be called before a
-   * subscription is stored. Harmless to repeat.
+   * From when this resolves, events that are acknowledged on the topic wait for its subscriptions. Answers what feeds one
+   * that begins at `start`: `latest`, `earliest`, a time or a cursor of the broker. To be called right before a subscription
+   * is stored. Harmless to repeat.
    */
-  prepare(topic: OpenTopic): Promise<void>
+  prepare(topic: OpenTopic, start: string): Promise<Feed>
   /** Something changed in the store that this replica should look at soon: a subscription, an operation, a due delivery. */
   changed(): void
   /** Sends a test event at once, past every queue and breaker; the same signature and guard as the real thing. */

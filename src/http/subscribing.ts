@@ -1,6 +1,5 @@
 import { requireExclusiveKeys, requireLog } from '../core/capabilities.ts'
 import type { OpenTopic } from '../core/topic.ts'
-import type { Feed } from '../store/subscriptions.ts'
 import { startOf } from './cursors.ts'
 
 /** What a subscription asks of the broker of its topic. */
@@ -18,9 +17,4 @@ export function requireCapabilities(
 export function storedStart(topic: OpenTopic, text: string, pointer: string): string {
   const start = startOf(topic, text, pointer)
   return typeof start === 'object' && 'cursor' in start ? start.cursor : text
-}
-
-/** What feeds a subscription that starts there: the topic's group from now on, or the log until it has caught up. */
-export function firstFeed(start: string): Feed {
-  return start === 'latest' ? { state: 'attached' } : { state: 'detached', from: start, next: start }
 }

@@ -1,6 +1,9 @@
 import type { OpenTopic } from '../core/topic.ts'
+import type { DeliveryEngine } from '../delivery/engine.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { Counter, contentType, Gauge, Histogram, type Metric } from './prometheus.ts'
+
+type Watched = ReturnType<DeliveryEngine['lanes']> extends Generator<infer One> ? One : never
 
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
@@ -27,6 +30,24 @@ export class NodeMetrics implements Metrics {
     'group',
     'outcome',
   ])
+  readonly #attempts = new Counter(
+    'sluice_delivery_attempts_total',
+    'Attempts at endpoints by what became of the delivery.',
+    ['topic', 'outcome'],
+  )
+  readonly #attemptSeconds = new Histogram(
+    'sluice_delivery_attempt_duration_seconds',
+    'How long endpoints took to answer.',
+    ['topic'],
+    seconds,
+  )
+  readonly #deliverySeconds = new Histogram(
+    'sluice_delivery_latency_seconds',
+    'From when the gateway had the event to its success.',
+    ['topic'],
+    [...seconds, 60, 300, 3600, 86_400],
+  )
+  #engine: DeliveryEngine | undefined
   readonly #all: readonly Metric[]
 
   constructor(isPublic: boolean, topics: () => readonly OpenTopic[]) {
@@ -39,8 +60,46 @@ export class NodeMetrics implements Metrics {
       this.#pulled,
       this.#settled,
       new Gauge('sluice_topic_queued_bytes', 'What waits in memory for its broker.', ['topic'], queued),
+      this.#attempts,
+      this.#attemptSeconds,
+      this.#deliverySeconds,
+      this.#bySubscription(
+        'sluice_subscription_pending_events',
+        'What waits for a subscription in the store.',
+        ({ pending }) => pending.events,
+      ),
+      this.#bySubscription('sluice_subscription_pending_bytes', 'The same in bytes.', ({ pending }) => pending.bytes),
+      this.#bySubscription(
+        'sluice_subscription_in_flight',
+        'Attempts under way on this replica.',
+        ({ lane }) => lane.inFlight,
+      ),
+      this.#bySubscription(
+        'sluice_subscription_breaker_open',
+        '1 where the breaker lets no attempt through.',
+        ({ lane }) => (lane.state.breaker === 'closed' ? 0 : 1),
+      ),
       ...processMetrics(),
     ]
+  }
+
+  /** From now on its subscriptions are shown too. */
+  watch(engine: DeliveryEngine): void {
+    this.#engine = engine
+  }
+
+  attempted(topic: string, outcome: string, milliseconds: number): void {
+    this.#attempts.add(1, topic, outcome)
+    this.#attemptSeconds.observe(milliseconds / 1000, topic)
+  }
+
+  delivered(topic: string, milliseconds: number): void {
+    this.#deliverySeconds.observe(milliseconds / 1000, topic)
+  }
+
+  #bySubscription(name: string, help: string, read: (one: Watched) => number): Metric {
+    const values = () => [...(this.#engine?.lanes() ?? [])].map((one) => [read(one), one.lane.subscription.id] as const)
+    return new Gauge(name, help, ['subscription'], values)
   }
 
   async render(): Promise<{ contentType: string; body: string }> {

@@ -3,18 +3,25 @@ import { openConfig } from '../config/open.ts'
 import { limitsOf } from '../config/schema.ts'
 import { systemClock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
-import type { Gateway, Logger } from '../http/gateway.ts'
+import type { Logger } from '../core/logger.ts'
+import type { Failpoint } from '../delivery/context.ts'
+import type { Gateway } from '../http/gateway.ts'
 import type { Store } from '../store/store.ts'
 import { nodeAdapters } from './adapters.ts'
 import { docsAsset } from './assets.ts'
+import { declaredSubscriptions } from './declared.ts'
 import { NodeKeyRing } from './key-ring.ts'
 import { sha256 } from './key-text.ts'
 import { isLoopback } from './loopback.ts'
 import { NodeMetrics } from './metrics.ts'
+import { deliveryObserver } from './observer.ts'
 import { storePath } from './store-path.ts'
+import { syncDeclared } from './sync-declared.ts'
 
 /** What is left of the time for a shutdown to the brokers and the store. */
 const closingShare = 0.2
+/** And to webhooks that are under way. */
+const deliveryShare = 0.4
 
 export interface GatewayOptions {
   readonly loaded: LoadedConfig
@@ -25,7 +32,11 @@ export interface GatewayOptions {
   readonly port: number
   /** The broker on which topics come into being on first use; undefined where they are only declared. */
   readonly createOn: string | undefined
+  /** Whether webhooks may go to this machine: only for development. */
+  readonly allowLoopback: boolean
   readonly log: Logger
+  /** Where tests end the process. */
+  readonly failpoint?: (point: Failpoint) => void
 }
 
 export interface RunningGateway {
@@ -76,12 +87,31 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
 
     const stopping = new AbortController()
     const metrics = new NodeMetrics(loaded.config.metrics.public, () => opened.topics.list())
+    const { createDelivery } = await import('./delivery.ts')
+    const { engine, webhooks } = createDelivery({
+      clock,
+      store: store!,
+      topics: opened.topics,
+      observer: deliveryObserver(metrics, log),
+      log,
+      allowPrivate: loaded.config.outbound.allowPrivate,
+      allowLoopback: options.allowLoopback,
+      ownHosts: options.port === 0 ? [] : [`${options.host}:${options.port}`],
+      ...(options.failpoint !== undefined && { failpoint: options.failpoint }),
+    })
+    metrics.watch(engine)
+    release.push(() => engine.stop(limits.shutdown * deliveryShare))
+    const declared = declaredSubscriptions(loaded)
+    const context = { subscriptions: store!.subscriptions, topics: opened.topics, webhooks, clock, log }
+    await syncDeclared(declared, context)
+    await engine.start()
     const gateway: Gateway = {
       clock,
       limits,
       topics: opened.topics,
       brokers: opened.brokers,
       store: store!,
+      webhooks,
       hooks: new Map(Object.entries(loaded.config.hooks)),
       get keys() {
         return ring.inUse ? ring : undefined

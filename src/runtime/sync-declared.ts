@@ -6,7 +6,7 @@ import type { SigningSecret, Subscription } from '../core/subscription.ts'
 import type { OpenTopic } from '../core/topic.ts'
 import { checkEndpoint } from '../http/endpoint.ts'
 import type { TopicRegistry, Webhooks } from '../http/gateway.ts'
-import { firstFeed, storedStart } from '../http/subscribing.ts'
+import { storedStart } from '../http/subscribing.ts'
 import type { StoredSubscription, Subscriptions } from '../store/subscriptions.ts'
 import { createSecret } from '../webhook/secret.ts'
 import { type DeclaredSubscription, subscriptionFaults } from './declared.ts'
@@ -82,7 +82,7 @@ async function bring(declared: DeclaredSubscription, topic: OpenTopic, context: 
   const known = (await subscriptions.load()).subscriptions.find((one) => one.name === name)
   if (known === undefined) {
     const start = storedStart(topic, definition.start, '/start')
-    await webhooks.prepare(topic)
+    const feed = await webhooks.prepare(topic, start)
     const fresh: Subscription = {
       ...definition,
       start,
@@ -93,7 +93,7 @@ async function bring(declared: DeclaredSubscription, topic: OpenTopic, context: 
       createdAt: now,
       updatedAt: now,
     }
-    await subscriptions.create(fresh, firstFeed(start))
+    await subscriptions.create(fresh, feed)
     log('info', 'A declared subscription was created.', { subscription: name, topic: topic.name })
     return
   }

@@ -18,7 +18,7 @@ async function start(): Promise<void> {
     topics: { orders: { broker: 'main', ensure: { dedupWindow: '1h' } } },
     store: { type: 'sqlite', path: 'store.db' },
   }
-  const place = { host: '127.0.0.1', port: 0, createOn: undefined, file: undefined }
+  const place = { host: '127.0.0.1', port: 0, createOn: undefined, allowLoopback: false, file: undefined }
   gateway = await startGateway({ loaded: builtInConfig(config, directory), environment: {}, log: () => {}, ...place })
   client = new Client(gateway.url)
 }

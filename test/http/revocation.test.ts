@@ -41,7 +41,7 @@ beforeAll(async () => {
   await write(configured.stays, configured.goes)
   const loaded = await loadConfig(file, {})
   const quiet = () => {}
-  const place = { host: '127.0.0.1', port: 0, createOn: undefined }
+  const place = { host: '127.0.0.1', port: 0, createOn: undefined, allowLoopback: false }
   gateway = await startGateway({ loaded, file, environment: {}, log: quiet, ...place })
   // As another process does it: `sluice keys` opens the same store.
   store = await openSqliteStore({ path: join(directory, 'store.db'), clock: systemClock })

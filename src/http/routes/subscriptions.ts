@@ -15,7 +15,7 @@ import { isMembers, mergePatch } from '../merge-patch.ts'
 import { findSubscription } from '../owned.ts'
 import { type Call, findTopic, json, parameters, query, type Route, refuseQuery, validate } from '../route.ts'
 import { count, ifMatch } from '../schemas.ts'
-import { firstFeed, requireCapabilities, storedStart } from '../subscribing.ts'
+import { requireCapabilities, storedStart } from '../subscribing.ts'
 import { definitionOf, subscriptionForm } from '../subscription-forms.ts'
 import { show, shown, subscriptionSchema, subscriptionWithSecret, tagOf, written } from '../subscription-view.ts'
 
@@ -52,7 +52,7 @@ export function subscriptionRoutes(gateway: Gateway): Route[] {
     const topic = known ?? (await gateway.topics.create(form.topic))
     requireCapabilities(topic, form)
     const start = storedStart(topic, form.start, '/start')
-    await webhooks.prepare(topic)
+    const feed = await webhooks.prepare(topic, start)
     const now = gateway.clock.now()
     const subscription = {
       ...definition,
@@ -64,7 +64,7 @@ export function subscriptionRoutes(gateway: Gateway): Route[] {
       createdAt: now,
       updatedAt: now,
     } as const
-    const created = await store.subscriptions.create(subscription, firstFeed(start))
+    const created = await store.subscriptions.create(subscription, feed)
     webhooks.changed()
     return show(gateway, created, 201, secret, { location: `${subscriptionsPath}/${created.id}` })
   }

@@ -1,0 +1,47 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Clock, Ids } from '../core/clock.ts'
+import type { Event } from '../core/event.ts'
+import type { Logger } from '../core/logger.ts'
+import type { Announcement } from '../delivery/context.ts'
+import type { TopicRegistry } from '../http/gateway.ts'
+
+/** Where the gateway tells what happens to subscriptions. */
+export const systemTopic = 'sluice.events'
+const tries = 5
+const pauseMs = 1000
+
+/**
+ * Publishes what happens to subscriptions as events of the system topic. Where that topic is not declared, or cannot be
+ * published to, the log has it.
+ */
+export function announcer(topics: TopicRegistry, clock: Clock, log: Logger): (announcement: Announcement) => void {
+  const ids = new Ids(clock)
+
+  async function publish(event: Event): Promise<void> {
+    const topic = topics.resolve(systemTopic) ?? (topics.creates ? await topics.create(systemTopic) : undefined)
+    if (topic === undefined) return
+    for (let left = tries; left > 0; left--) {
+      const [result] = await topic.publisher.publish([event])
+      if (result?.status === 'stored') return
+      await sleep(pauseMs, undefined, { ref: false })
+    }
+    log('warn', 'What happened to a subscription could not be published.', { type: event.attributes.type })
+  }
+
+  return ({ type, subscription, reason, data }) => {
+    const { id, name, topic, url, labels } = subscription
+    const body = { subscription: id, ...(name !== undefined && { name }), topic, url, labels, reason, ...data }
+    const attributes = {
+      specversion: '1.0',
+      id: ids.uuid(),
+      source: '/subscriptions',
+      type,
+      subject: id,
+      time: new Date(clock.now()).toISOString(),
+      datacontenttype: 'application/json',
+    } as const
+    publish({ attributes, data: new TextEncoder().encode(JSON.stringify(body)) }).catch((error: unknown) => {
+      log('warn', 'What happened to a subscription could not be published.', { type, cause: String(error) })
+    })
+  }
+}
