@@ -8,7 +8,8 @@ const suites = readdirSync(new URL('./test', import.meta.url), { withFileTypes: 
   .map((entry) => entry.name)
 // What a suite's files have in common, started when one of them first asks for it.
 const kafka = './test/brokers/services/global-kafka.ts'
-const shared: Record<string, string> = { brokers: kafka, swap: kafka }
+const postgres = './test/brokers/services/global-postgres.ts'
+const shared: Record<string, string> = { brokers: kafka, swap: kafka, delivery: postgres }
 const kind = process.env.SLUICE_SOAK === '1' ? 'soak' : 'test'
 
 export default defineConfig({

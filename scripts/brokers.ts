@@ -1,8 +1,10 @@
-// npm run brokers [-- kafka] [--nodes 1|3] [--json]
-// Starts real brokers on loopback, prints a configuration for them and ends them at Ctrl-C.
+// npm run brokers [-- kafka postgres] [--nodes 1|3] [--json]
+// Starts real brokers, and a Postgres for the store, on loopback, prints a configuration for them and ends them at Ctrl-C.
+import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { type KafkaCluster, startKafka } from '../test/brokers/services/kafka.ts'
 import { kafkaConfiguration } from '../test/brokers/services/paste.ts'
+import { startPostgres } from '../test/brokers/services/postgres.ts'
 
 interface Options {
   readonly nodes: 1 | 3
@@ -21,6 +23,13 @@ const services: Readonly<Record<string, (options: Options) => Promise<Service>>>
     const cluster: KafkaCluster = await startKafka(options)
     const { nodes: _, ...description } = cluster
     return { configuration: kafkaConfiguration(cluster), description, stop: () => cluster.stop() }
+  },
+  postgres: async ({ progress }) => {
+    progress('starting one server')
+    const server = await startPostgres()
+    const url = await server.database()
+    const configuration = `store: { type: postgres, url: ${url} }\nencryptionKey: ${randomBytes(32).toString('base64')}\n`
+    return { configuration, description: { url }, stop: () => server.stop() }
   },
 }
 

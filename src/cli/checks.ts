@@ -9,7 +9,7 @@ import { systemClock } from '../core/clock.ts'
 import { toGatewayError } from '../core/errors.ts'
 import { nodeAdapters } from '../runtime/adapters.ts'
 import { isLoopback } from '../runtime/loopback.ts'
-import { storePath } from '../runtime/store-path.ts'
+import { peekStore, storeName } from '../runtime/store.ts'
 import type { Client } from './client.ts'
 
 export interface Finding {
@@ -47,17 +47,16 @@ function checkListen({ config }: LoadedConfig, storedKeys: number): Finding {
 }
 
 async function checkStore(loaded: LoadedConfig) {
-  const path = storePath(loaded)
-  const { peek } = await import('../store/sql/peek.ts')
+  const name = await storeName(loaded)
   try {
-    const found = peek(path)
+    const found = await peekStore(loaded)
     const detail = found === undefined ? 'will be made at the first start' : `${found.bindings.length} topics are bound`
     const bindings = { list: found?.bindings ?? [], keys: found?.keys ?? 0 }
-    return { store: { check: 'store', name: path, ok: true, detail } satisfies Finding, bindings }
+    return { store: { check: 'store', name, ok: true, detail } satisfies Finding, bindings }
   } catch (thrown) {
     const detail = toGatewayError(thrown).message
     return {
-      store: { check: 'store', name: path, ok: false, detail } satisfies Finding,
+      store: { check: 'store', name, ok: false, detail } satisfies Finding,
       bindings: { list: [], keys: 0 },
     }
   }

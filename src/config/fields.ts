@@ -95,3 +95,14 @@ export const origin = z
   })
 
 export const cidr = z.union([z.cidrv4(), z.cidrv6()], { error: 'must be an address range such as 10.0.0.0/8' })
+
+export const postgresUrl = z.string().refine(isPostgresUrl, {
+  error: 'must be a URL such as postgres://user:password@host:5432/database',
+})
+
+/** With a host and a database: what is left out would come from the environment of whoever starts the gateway. */
+function isPostgresUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname, pathname } = new URL(text)
+  return /^postgres(ql)?:$/.test(protocol) && hostname !== '' && pathname.length > 1
+}

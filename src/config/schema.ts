@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Capabilities, CapabilityName } from '../core/broker.ts'
 import { defaultLimits, type Limits, leaseRange, pageMax } from '../core/limits.ts'
-import { cidr, count, duration, entryName, origin, retention, size, topicName } from './fields.ts'
+import { cidr, count, duration, entryName, origin, postgresUrl, retention, size, topicName } from './fields.ts'
 import { hook } from './hooks.ts'
 import { isScope, scopeForm } from './scope.ts'
 import { declaredSubscriptions } from './subscriptions.ts'
@@ -95,10 +95,14 @@ export const configSchema = z.strictObject({
   brokers: z.record(entryName, z.looseObject({ type: z.string() })).default({}),
   topics: z.record(topicName, topic).default({}),
   store: z
-    .strictObject({
-      type: z.literal('sqlite', { error: 'must be sqlite: there is no other store yet' }),
-      path: z.string().min(1),
-    })
+    .discriminatedUnion(
+      'type',
+      [
+        z.strictObject({ type: z.literal('sqlite'), path: z.string().min(1, 'must not be empty') }),
+        z.strictObject({ type: z.literal('postgres'), url: postgresUrl }),
+      ],
+      { error: 'must be sqlite or postgres' },
+    )
     .default({ type: 'sqlite', path: '.sluice/store.db' }),
   keys: keysSchema.default([]),
   subscriptions: declaredSubscriptions.default([]),

@@ -15,7 +15,7 @@ import { sha256 } from './key-text.ts'
 import { isLoopback } from './loopback.ts'
 import { NodeMetrics } from './metrics.ts'
 import { deliveryObserver } from './observer.ts'
-import { storePath } from './store-path.ts'
+import { openStore as openConfigured } from './store.ts'
 import { syncDeclared } from './sync-declared.ts'
 
 /** What is left of the time for a shutdown to the brokers and the store. */
@@ -54,8 +54,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   try {
     let store: Store | undefined
     const openStore = async (): Promise<Store> => {
-      const { openSqliteStore } = await import('../store/sql/open.ts')
-      store = await openSqliteStore({ path: storePath(loaded), clock })
+      store = await openConfigured(loaded, clock)
       release.push(store.close)
       return store
     }

@@ -98,13 +98,14 @@ async function configOf({ config }: StoreOptions) {
 }
 
 async function inStore<T>(options: StoreOptions, use: (store: Store) => Promise<T>): Promise<T> {
-  const [loaded, { storePath }] = await Promise.all([configOf(options), import('../../runtime/store-path.ts')])
-  const path = loaded === undefined ? join(userPath(options.data), 'store.db') : storePath(loaded)
-  const [{ openSqliteStore }, { systemClock }] = await Promise.all([
-    import('../../store/sql/open.ts'),
+  const [loaded, { openDefaultStore, openStore }, { systemClock }] = await Promise.all([
+    configOf(options),
+    import('../../runtime/store.ts'),
     import('../../core/clock.ts'),
   ])
-  const store = await openSqliteStore({ path, clock: systemClock })
+  const store = await (loaded === undefined
+    ? openDefaultStore(join(userPath(options.data), 'store.db'))
+    : openStore(loaded, systemClock))
   try {
     return await use(store)
   } finally {

@@ -1,28 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../core/errors.ts'
-import { deliveriesSchema } from './deliveries/schema.ts'
 import { advice } from './errors.ts'
+import { migrations } from './schema.ts'
 
 /** 'Slce', in the header of the file, tells a store from any other SQLite database. */
 const applicationId = 0x536c6365
-
-/** Each brings the schema one version further. What is here has run somewhere: append, never edit. */
-const migrations: readonly string[] = [
-  `CREATE TABLE bindings (
-     topic TEXT PRIMARY KEY, broker TEXT NOT NULL, name TEXT NOT NULL, epoch INTEGER NOT NULL
-   ) STRICT;
-   CREATE TABLE keys (
-     id TEXT PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL UNIQUE, scopes TEXT NOT NULL,
-     rate_per_second REAL, created_at INTEGER NOT NULL
-   ) STRICT;
-   CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
-   CREATE TABLE idempotency (
-     scope TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, ids TEXT NOT NULL, expires_at INTEGER NOT NULL,
-     token TEXT, lease_until INTEGER NOT NULL, status INTEGER, headers TEXT, body BLOB
-   ) STRICT;
-   CREATE INDEX idempotency_expires_at ON idempotency (expires_at);`,
-  deliveriesSchema,
-]
 
 /** All missing migrations in one transaction. Throws `misconfigured` for a database that is not ours, or newer. */
 export function migrate(database: DatabaseSync, file: string): void {

@@ -4,7 +4,7 @@ import { Seal } from './seal.ts'
 import { firstOf, storedSecret } from './secret.ts'
 
 /** Under this name the store keeps a word that only the right key opens. */
-const checkName = 'seal'
+export const checkName = 'seal'
 const checkWord = 'sluice'
 
 /** The seal of a store, made when it is first needed. */
@@ -38,9 +38,14 @@ export class Vault {
   async #make(): Promise<Seal> {
     const seal = new Seal(await this.#keyOf())
     const check = await this.#sql.write(() => firstOf(checkName, seal.close(checkWord, checkName)))
-    if (seal.open(check, checkName) !== checkWord) throw wrongKey(this.#where)
+    requireRightKey(seal, check, this.#where)
     return seal
   }
+}
+
+/** Throws `misconfigured` where `check`, which the store keeps under `checkName`, was sealed with another key. */
+export function requireRightKey(seal: Seal, check: Uint8Array, where: string): void {
+  if (seal.open(check, checkName) !== checkWord) throw wrongKey(where)
 }
 
 export function wrongKey(where: string): GatewayError {
