@@ -49,7 +49,8 @@ const titles: Readonly<Record<ErrorCode, string>> = {
 const meanings: Readonly<Record<ErrorCode, string>> = {
   invalid_argument:
     'The request is not well formed. `errors` points at each field and says what it must be. Change it and send it again.',
-  unauthenticated: 'Send a key: `Authorization: Bearer slk_…`. A key that was revoked, or is unknown, looks the same.',
+  unauthenticated:
+    'Send a key: `Authorization: Bearer slk_…`. A key that was revoked, or is unknown, looks the same. A webhook to `/v1/hooks/…` needs its sender’s signature instead.',
   permission_denied:
     'The key is valid, and none of its scopes allows this. Ask the operator for the scope that `detail` names.',
   not_found:

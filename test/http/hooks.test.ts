@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { HookProvider } from '../../src/core/hook.ts'
-import type { CheckedAnswer } from '../fixtures/client.ts'
+import type { CheckedAnswer, Client } from '../fixtures/client.ts'
 import { startTestGateway, type TestGateway } from '../fixtures/gateway.ts'
 import { bodyHash, type Signing, signers } from '../fixtures/hook-signatures.ts'
 import { gate, until } from './events.ts'
@@ -41,6 +41,7 @@ beforeAll(async () => {
         key: '{data.data.object.customer}',
       },
       content: { provider: 'github', topic: 'content', secret, id: '{signature}' },
+      second: { provider: 'github', topic: 'second', secret },
     },
   })
 })
@@ -50,14 +51,18 @@ afterAll(() => gateway.stop())
 let made = 0
 const newId = (): string => `id-${++made}`
 
-type Sending = Partial<Signing> & { readonly headers?: Readonly<Record<string, string>>; readonly query?: string }
+type Sending = Partial<Signing> & {
+  readonly headers?: Readonly<Record<string, string>>
+  readonly query?: string
+  readonly to?: Client
+}
 
 /** Sends what the provider would; without a key. */
 function send(source: string, provider: HookProvider, sending: Sending = {}): Promise<CheckedAnswer> {
-  const { body = '{"n": 1}', headers = {}, query = '', ...signing } = sending
+  const { body = '{"n": 1}', headers = {}, query = '', to = gateway.client, ...signing } = sending
   const url = twilioUrl + query
   const all = { secret: provider === 'standard' ? standardSecret : secret, body, url, ...signing }
-  return gateway.client.request('POST', `/v1/hooks/${source}${query}`, {
+  return to.request('POST', `/v1/hooks/${source}${query}`, {
     headers: { ...signers[provider](all), ...headers },
     body: typeof body === 'string' ? body : Uint8Array.from(body),
   })
@@ -220,7 +225,7 @@ describe('the same webhook again', () => {
 
   test('with another body is the same: retries count themselves', async () => {
     const id = newId()
-    await send('stripe', 'stripe', { body: `{"id":"${id}","pending_webhooks":2}` })
+    await send('stripe', 'stripe', { body: `{"id":"${id}","pending_webhooks":10}` })
     const again = await send('stripe', 'stripe', { body: `{"id":"${id}","pending_webhooks":1}` })
     expect(again.json()).toMatchObject({ id, duplicate: true })
   })
@@ -228,8 +233,8 @@ describe('the same webhook again', () => {
   test('of another source is another one', async () => {
     const id = newId()
     await send('github', 'github', { id })
-    const other = await send('content', 'github', { id, body: `"${id}"` })
-    expect(other.json()).not.toHaveProperty('duplicate')
+    const other = await send('second', 'github', { id })
+    expect(other.json()).toEqual({ id, status: 'stored', position: expect.any(String), topic: 'second' })
   })
 
   test('under another id that nobody signed is known by its signature, where the hook says so', async () => {
@@ -282,6 +287,29 @@ describe('where the broker does not acknowledge', () => {
     expect(again.json()).toMatchObject({ id, status: 'stored' })
     expect(gateway.faults.published.length).toBe(1)
   })
+})
+
+test('what there is no room for is refused, and the retry is taken', async () => {
+  const hooks = { github: { provider: 'github', topic: 'events', secret } }
+  const own = await startTestGateway({ limits: { queueBytes: '1MiB' }, hooks })
+  try {
+    const { closed, open } = gate()
+    own.faults.hold = closed
+    const body = JSON.stringify('x'.repeat(700_000))
+    const refused: string[] = []
+    const sent = Array.from({ length: 12 }, async () => {
+      const id = newId()
+      const { status } = await send('github', 'github', { id, body, to: own.client })
+      if (status === 429) refused.push(id)
+    })
+    await until(() => refused.length > 0)
+    open()
+    await Promise.all(sent)
+    const again = await send('github', 'github', { id: refused[0]!, body, to: own.client })
+    expect(again.json()).toEqual({ id: refused[0], status: 'stored', position: expect.any(String), topic: 'events' })
+  } finally {
+    await own.stop()
+  }
 })
 
 describe('what is refused', () => {

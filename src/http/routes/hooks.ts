@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { PublishResult } from '../../core/broker.ts'
 import { Timestamps } from '../../core/clock.ts'
 import { GatewayError } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
@@ -98,22 +99,24 @@ async function publishOnce(gateway: Gateway, name: string, topic: OpenTopic, eve
   if (begun.kind !== 'started') {
     throw new GatewayError('conflict', 'The same webhook is being taken right now.')
   }
+  let results: readonly PublishResult[]
   try {
-    const [result] = await topic.publisher.publish([event], { bytes })
-    countResults(gateway, topic.name, [result!])
-    if (result!.status !== 'stored') {
-      await idempotency.release(scope, begun.token)
-      return answerOne(topic.name, result!)
-    }
-    const again = answerOne(topic.name, { ...result!, duplicate: true })
-    const headers = { 'content-type': 'application/json' }
-    await idempotency
-      .finish(scope, begun.token, { status: 200, headers, body: new Uint8Array(await again.arrayBuffer()) })
-      // The event is stored, and that is what the sender must hear.
-      .catch((error) => gateway.log('warn', 'A webhook could not be remembered.', { cause: String(error) }))
-    return answerOne(topic.name, result!)
+    results = await topic.publisher.publish([event], { bytes })
   } catch (error) {
     await idempotency.release(scope, begun.token)
     throw error
   }
+  countResults(gateway, topic.name, results)
+  const result = results[0]!
+  if (result.status !== 'stored') {
+    await idempotency.release(scope, begun.token)
+    return answerOne(topic.name, result)
+  }
+  const again = answerOne(topic.name, { ...result, duplicate: true })
+  const headers = { 'content-type': 'application/json' }
+  await idempotency
+    .finish(scope, begun.token, { status: 200, headers, body: new Uint8Array(await again.arrayBuffer()) })
+    // The event is stored, and that is what the sender must hear.
+    .catch((error) => gateway.log('warn', 'A webhook could not be remembered.', { cause: String(error) }))
+  return answerOne(topic.name, result)
 }
