@@ -176,11 +176,6 @@ describe('scopes', () => {
     expect(await code('orders', 'GET', `/v1/topics/orders.new${wrong}`)).toBe('invalid_argument')
     expect(await code('publisher', 'POST', '/v1/topics/nowhere/events?bogus=1', 1)).toBe('not_found')
   })
-
-  test('what is not served yet is 401 first, then 501', async () => {
-    expect(await code('nobody', 'GET', '/v1/subscriptions')).toBe('unauthenticated')
-    expect(await code('publisher', 'GET', '/v1/subscriptions')).toBe('unsupported')
-  })
 })
 
 test('a path or method that is not there is 404 or 405 for whoever has a key', async () => {

@@ -24,6 +24,21 @@ const operations: Readonly<Record<string, readonly string[]>> = {
   [`${g}/dead`]: ['get'],
   [`${g}/dead/redrive`]: ['post'],
   [`${g}/dead/{id}`]: ['delete'],
+  '/v1/subscriptions': ['get', 'post'],
+  '/v1/subscriptions/{id}': ['delete', 'get', 'patch'],
+  '/v1/subscriptions/{id}/pause': ['post'],
+  '/v1/subscriptions/{id}/resume': ['post'],
+  '/v1/subscriptions/{id}/test': ['post'],
+  '/v1/subscriptions/{id}/rotate-secret': ['post'],
+  '/v1/deliveries': ['get'],
+  '/v1/deliveries/redrive': ['post'],
+  '/v1/deliveries/{id}': ['delete', 'get'],
+  '/v1/deliveries/{id}/retry': ['post'],
+  '/v1/replays': ['post'],
+  '/v1/operations/{id}': ['get'],
+  '/v1/operations/{id}/pause': ['post'],
+  '/v1/operations/{id}/resume': ['post'],
+  '/v1/operations/{id}/cancel': ['post'],
   '/v1/topics': ['get'],
   '/v1/topics/{topic}': ['get'],
   '/v1/brokers': ['get'],
@@ -41,10 +56,7 @@ describe('the document', () => {
   test('has what is served, and nothing that is not', () => {
     const found = Object.entries(document.paths).map(([path, item]) => [path, Object.keys(item).toSorted()])
     expect(Object.fromEntries(found)).toEqual(operations)
-    const text = JSON.stringify(document)
-    for (const word of ['subscription"', '/v1/subscriptions', '/v1/deliveries', '/v1/replays', '/ui']) {
-      expect(text).not.toContain(word)
-    }
+    expect(JSON.stringify(document)).not.toContain('/ui')
   })
 
   test('is OpenAPI 3.1 with what tools need', () => {
@@ -85,6 +97,10 @@ describe('the document', () => {
     [`${g}/dead`, 'get', ['cursor', 'limit'], []],
     ['/v1/topics', 'get', ['cursor', 'limit'], []],
     ['/v1/brokers', 'get', ['cursor', 'limit'], []],
+    ['/v1/subscriptions', 'get', ['cursor', 'limit', 'topic'], []],
+    ['/v1/subscriptions/{id}', 'patch', [], ['If-Match']],
+    ['/v1/subscriptions/{id}', 'delete', [], ['If-Match']],
+    ['/v1/deliveries', 'get', ['cursor', 'event', 'limit', 'since', 'status', 'subscription', 'topic'], []],
   ])('%s %s names its parameters', (path, method, query, headers) => {
     const named = parametersOf(path, method).filter((name) => !name.startsWith('path'))
     expect(named).toEqual([...headers.map((name) => `header ${name}`), ...query.map((name) => `query ${name}`)])
