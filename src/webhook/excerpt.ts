@@ -1,5 +1,10 @@
-/** How much of an answer is kept as text, in bytes. */
-export const excerptBytes = 1024
+/** How much of an answer is kept as text, in bytes of UTF-8. */
+const excerptBytes = 1024
+
+/** How many bytes of an answer make its excerpt: a character more, so that none is kept in part, and a whole secret. */
+export function neededBytes(confidential: readonly string[]): number {
+  return excerptBytes + 4 + Math.max(0, ...confidential.map((secret) => secret.length))
+}
 
 /**
  * The beginning of an answer as text: what is no UTF-8 is replaced, also NUL, which not every store takes, and what is
@@ -11,12 +16,9 @@ export function excerpt(bytes: Buffer, confidential: readonly string[]): string 
     if (text.includes(secret)) text = text.replaceAll(secret, '*'.repeat(secret.length))
   }
   if (text.includes('\0')) text = text.replaceAll('\0', '\ufffd')
-  return bytes.length <= excerptBytes ? text : cut(text)
+  return text.length * 3 <= excerptBytes ? text : text.slice(0, encoder.encodeInto(text, scratch).read)
 }
 
-/** At most so many bytes in UTF-8, without half of a character. */
-function cut(text: string): string {
-  const target = Buffer.alloc(excerptBytes)
-  const { read } = new TextEncoder().encodeInto(text, target)
-  return text.slice(0, read)
-}
+const encoder = new TextEncoder()
+/** Only its length matters. */
+const scratch = new Uint8Array(excerptBytes)

@@ -65,7 +65,8 @@ export function requestFailure(error: unknown): Failure {
     if (informational) return new Failure('response', 'The answer is no final one.')
     return new Failure('response', 'The connection ended before an answer came.')
   }
-  if (error instanceof errors.HTTPParserError) return new Failure('response', 'The answer is not valid HTTP/1.1.')
+  if (error instanceof errors.HTTPParserError || code.startsWith('UND_ERR_RES_'))
+    return new Failure('response', 'The answer is not valid HTTP/1.1.')
   // Under TLS 1.3 a server says only after the handshake that it wants another certificate.
   if (code.startsWith('ERR_SSL_')) return new Failure('tls', `The endpoint ended the TLS connection${shown(code)}.`)
   return new Failure('gateway', `The request could not be made${shown(code)}.`)

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { EndpointAuth, Subscription } from '../core/subscription.ts'
 import { structuredType } from './content.ts'
-import { excerptBytes } from './excerpt.ts'
+import { neededBytes } from './excerpt.ts'
 import { Failure } from './failure.ts'
 import { checkHeaders } from './headers.ts'
 import { Signer } from './sign.ts'
@@ -51,7 +51,7 @@ export function prepare(subscription: Subscription, target: Target, userAgent: s
     signer: new Signer(subscription.secrets),
     identity: auth && 'mtls' in auth ? identityOf(auth.mtls) : undefined,
     confidential,
-    keep: excerptBytes + Math.max(0, ...confidential.map((secret) => secret.length)),
+    keep: neededBytes(confidential),
   }
 }
 
