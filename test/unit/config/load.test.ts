@@ -95,7 +95,12 @@ describe('a configuration', () => {
     ['store: { type: postgres, path: x }', 'c.yaml:1:26: store.path'],
     ['keys: [{ name: a, hash: abc, scopes: [publish] }]', 'c.yaml:1:19: keys[0].hash: must be sha256:'],
     ['keys: [{ name: a, hash: abc, scopes: [write] }]', 'keys[0].scopes[0]: must be publish, consume'],
-    ['subscriptions: [{ topic: a }]', 'c.yaml:1:1: subscriptions: subscriptions are not there yet'],
+    ['subscriptions: [{ topic: a, url: b }]', 'c.yaml:1:17: subscriptions[0].name: is required'],
+    ['subscriptions: [{ name: a, topic: B, url: c }]', 'c.yaml:1:28: subscriptions[0].topic: must be lower-case'],
+    [
+      'subscriptions: [{ name: a, topic: b, url: c }, { name: a, topic: b, url: c }]',
+      'c.yaml:1:50: subscriptions[1].name: is the name of another',
+    ],
     ['limits: { idle: 30 }', 'c.yaml:1:11: limits.idle: must be a duration'],
     ['limits: { event: 1KB }', 'limits.event: must be between 1024 and'],
     ['limits: { pull: 1.5 }', 'limits.pull: must be a whole number'],
