@@ -90,11 +90,11 @@ export class EmbeddedBroker implements Broker {
     return resultsOf(events, stored)
   }
 
-  async open(topic: string, group: string, { prefetch }: OpenOptions): Promise<Consumer> {
+  async open(topic: string, group: string, options: OpenOptions): Promise<Consumer> {
     const hub = this.#topic(topic)
     const key = { topic: hub.info.number, group }
     await this.#link.call('groupDescribe', key)
-    return new EmbeddedConsumer(this.#link, key, hub.group(group), prefetch)
+    return new EmbeddedConsumer(this.#link, key, hub.group(group), options)
   }
 
   async health(): Promise<void> {

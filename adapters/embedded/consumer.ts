@@ -3,6 +3,7 @@ import {
   type Consumer,
   type Delivery,
   GatewayError,
+  type OpenOptions,
   type PullOptions,
   type Settlement,
   type SettleResult,
@@ -21,6 +22,7 @@ export class EmbeddedConsumer implements Consumer, Member {
   readonly #key: GroupKey
   readonly #hub: GroupHub
   readonly #prefetch: number
+  readonly #holdKeys: boolean
   /** The leases that it holds, oldest first: nonce → [seq, when the lease ends]. */
   readonly #held = new Map<number, readonly [seq: number, expiresAt: number]>()
   /** Rings when it may hold more. */
@@ -28,11 +30,12 @@ export class EmbeddedConsumer implements Consumer, Member {
   #asked = 0
   #closing: Promise<void> | undefined
 
-  constructor(link: Link, key: GroupKey, hub: GroupHub, prefetch: number) {
+  constructor(link: Link, key: GroupKey, hub: GroupHub, { prefetch, holdKeys = true }: OpenOptions) {
     this.#link = link
     this.#key = key
     this.#hub = hub
     this.#prefetch = prefetch
+    this.#holdKeys = holdKeys
     hub.join(this)
   }
 
@@ -115,7 +118,7 @@ export class EmbeddedConsumer implements Consumer, Member {
   async #ask(max: number): Promise<{ handed: Delivery[]; more: boolean }> {
     this.#asked += max
     try {
-      const answer = await this.#link.call('pull', { ...this.#key, max })
+      const answer = await this.#link.call('pull', { ...this.#key, max, holdKeys: this.#holdKeys })
       const now = this.#link.now()
       if (answer.nextAt !== null) this.#hub.ringAt(answer.nextAt, now)
       const handed = this.#deliveries(answer)

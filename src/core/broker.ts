@@ -48,6 +48,11 @@ export type Start = 'earliest' | 'latest' | Date | { readonly cursor: string }
 export interface OpenOptions {
   /** How many unsettled deliveries this consumer may hold at once. */
   readonly prefetch: number
+  /**
+   * Whether an event is held back while an earlier one of its key is unsettled, where the broker does that (`exclusiveKeys`);
+   * true where absent. Who says false keeps the order of a key by itself: events come in that order.
+   */
+  readonly holdKeys?: boolean
 }
 
 export interface Consumer {

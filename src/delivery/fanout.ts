@@ -58,7 +58,7 @@ export class Fanout {
     while (!signal.aborted) {
       let consumer: Consumer | undefined
       try {
-        consumer = await broker.open(brokerTopic, fanoutGroup, { prefetch: maxEvents * 2 })
+        consumer = await broker.open(brokerTopic, fanoutGroup, { prefetch: maxEvents * 2, holdKeys: false })
         wait = retryMs.first
         await this.#consume(consumer, signal)
       } catch (error) {
@@ -197,7 +197,7 @@ export class Fanout {
     // Behind one of its key that is being tried, and has no row yet, it may have none either.
     const follows = key !== undefined && lane.holds(key)
     if (!isBlocked && (follows || lane.admits)) {
-      if (rowFirst && !follows) {
+      if ((rowFirst || lane.isSlow) && !follows) {
         if (pair !== undefined) blocked.add(pair)
         this.#rowFirst(match)
       } else this.#inline(match)

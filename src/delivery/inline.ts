@@ -2,12 +2,15 @@ import type { AttemptResult } from '../core/delivery.ts'
 import type { Parcel } from '../core/parcel.ts'
 import type { NewDelivery } from '../store/deliveries.ts'
 import { type Decision, decide } from './decide.ts'
-import type { Young } from './first-second.ts'
+import { inlineMs, type Young } from './first-second.ts'
 import type { Job } from './job.ts'
 import type { Lane } from './lane.ts'
 import type { Owed } from './owed.ts'
 import { attemptOf, claimEnds, type Placed, storedEvent } from './rows.ts'
 import type { Shared } from './shared.ts'
+
+/** How long it may wait for its turn while the endpoint is quick: behind those of its key, or in a burst. */
+const patienceMs = 4000
 
 /**
  * A delivery's first attempt, made while the event is not settled. It gets a row when it fails, when its second is over,
@@ -23,6 +26,7 @@ export class InlineDelivery implements Job, Young {
   readonly #shared: Shared
   readonly #lane: Lane
   readonly #owed: Owed
+  #begunAt = 0
   #state: 'waiting' | 'running' | 'taken' = 'waiting'
   /** The row that it got while it ran: whether that was new. */
   #row: Promise<boolean> | undefined
@@ -56,14 +60,23 @@ export class InlineDelivery implements Job, Young {
     return this.#state === 'waiting' && !this.signal.aborted
   }
 
-  begun(): void {
+  begun(at: number): void {
     this.#state = 'running'
+    this.#begunAt = at
   }
 
-  /** It has waited or run too long: a row takes its place, and the event need not wait for it. */
-  grownUp(): void {
-    if (this.#state === 'waiting') this.#park()
-    else this.#claim()
+  /** Where it has run too long, or will not run soon, a row takes its place, and the event need not wait for it. */
+  grownUp(): boolean {
+    const now = this.#shared.context.clock.now()
+    if (this.#state === 'running') {
+      if (now - this.#begunAt < inlineMs) return true
+      this.#claim()
+      return false
+    }
+    if (now - this.since < patienceMs && this.#lane.isActive && !this.#lane.isSlow && this.#lane.opensAt <= now)
+      return true
+    this.#park()
+    return false
   }
 
   overtaken(): void {

@@ -88,6 +88,11 @@ export class Lane {
     return this.#expectedWaitMs <= patienceMs
   }
 
+  /** Whether an attempt takes so long that no event should wait for one, not even its second. */
+  get isSlow(): boolean {
+    return this.#averageMs > patienceMs || this.#hangingMs > patienceMs
+  }
+
   /** How many more rows are worth claiming now: enough for what will be done until the next claim comes back. */
   get appetite(): number {
     if (!this.isActive || this.opensAt > this.#context.clock.now()) return 0
@@ -112,11 +117,15 @@ export class Lane {
     const { concurrency, ratePerSecond } = this.#subscription.policy
     const ahead = this.#queue.length + Math.max(0, this.#running - concurrency + 1)
     if (ahead === 0) return 0
-    // One that hangs has told nothing yet, but how long it is at it.
-    const [oldest] = this.#began
-    const hanging = this.#running >= concurrency && oldest !== undefined ? this.#context.clock.now() - oldest.at : 0
-    const byDuration = (ahead * Math.max(this.#averageMs, hanging)) / concurrency
+    const byDuration = (ahead * Math.max(this.#averageMs, this.#hangingMs)) / concurrency
     return ratePerSecond === null ? byDuration : Math.max(byDuration, (ahead * 1000) / ratePerSecond)
+  }
+
+  /** How long the oldest attempt is at it: one that hangs has told nothing else yet. */
+  get #hangingMs(): number {
+    if (this.#running === 0) return 0
+    const [oldest] = this.#began
+    return this.#context.clock.now() - oldest!.at
   }
 
   add(job: Job): void {

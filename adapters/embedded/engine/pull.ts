@@ -2,7 +2,7 @@ import type { Chunk, Chunks } from './chunks.ts'
 import type { Dead } from './dead.ts'
 import { type DueRow, type Entries, held, leased } from './entries.ts'
 import type { Group, Groups } from './groups.ts'
-import type { GroupKey, Handed, Operations } from './operations.ts'
+import type { Handed, Operations } from './operations.ts'
 import { keyHashOf, recordLength, seekRecord, viewOf } from './records.ts'
 import type { Topic, Topics } from './topics.ts'
 
@@ -67,14 +67,14 @@ export class Puller {
     this.#nonce = nonce
   }
 
-  pull({ topic, group, max }: GroupKey & { max: number }): ReturnType<Operations['pull']> {
+  pull({ topic, group, max, holdKeys }: Parameters<Operations['pull']>[0]): ReturnType<Operations['pull']> {
     const source = this.#topics.get(topic)
     const found = this.#groups.get({ topic, group })
     const now = this.#now()
     const expiresAt = now + found.leaseMs
     const hand = new Hand()
     this.#again(source, found, hand, max, now, expiresAt)
-    const stopped = this.#fresh(source, found, hand, max, expiresAt)
+    const stopped = this.#fresh(source, found, hand, max, holdKeys, expiresAt)
     const nextAt = hand.seqs.length === 0 ? this.#entries.nextDue(found.id) : null
     return { ...hand.take(expiresAt), nextAt, more: stopped || hand.seqs.length >= max }
   }
@@ -110,7 +110,7 @@ export class Puller {
   }
 
   /** Answers whether it stopped before it had looked at everything that it could have. */
-  #fresh(topic: Topic, group: Group, hand: Hand, max: number, expiresAt: number): boolean {
+  #fresh(topic: Topic, group: Group, hand: Hand, max: number, holdKeys: boolean, expiresAt: number): boolean {
     let cursor = Math.max(group.cursor, topic.first)
     let room = maxUnfinished - this.#entries.unfinished(group.id)
     let look = maxLook
@@ -118,7 +118,7 @@ export class Puller {
       const chunk = this.#chunks.containing(topic.number, cursor)
       if (chunk === undefined) break
       const from = cursor
-      cursor = this.#freshOf(chunk, cursor, group, hand, max, Math.min(room, look), expiresAt)
+      cursor = this.#freshOf(chunk, cursor, group, hand, max, Math.min(room, look), holdKeys, expiresAt)
       room -= cursor - from
       look -= cursor - from
     }
@@ -134,6 +134,7 @@ export class Puller {
     hand: Hand,
     max: number,
     look: number,
+    holdKeys: boolean,
     expiresAt: number,
   ): number {
     const view = viewOf(chunk.body)
@@ -142,7 +143,7 @@ export class Puller {
     let at = seekRecord(view, cursor - chunk.first)
     for (; seq < end && hand.seqs.length < max && hand.bytes < maxBytes; seq++) {
       const length = recordLength(view, at)
-      const key = keyHashOf(view, at) ?? null
+      const key = holdKeys ? (keyHashOf(view, at) ?? null) : null
       if (key !== null && this.#entries.hasKey(group.id, key)) {
         this.#entries.insert(group.id, seq, held, { attempt: 0, nonce: null, due: null }, key, null)
       } else {
