@@ -35,7 +35,16 @@ export class Attempt extends Exchange {
   }
 
   /** Makes headers and body, signed as of `now`. False where that cannot be, and then it has failed. */
-  write({ subscription, id, attempt, replay, parcel, traceparent }: Outgoing, now: number): boolean {
+  write(outgoing: Outgoing, now: number): boolean {
+    try {
+      return this.#write(outgoing, now)
+    } catch {
+      // What was stored cannot be read.
+      return this.#refuse('The event could not be made into a request.')
+    }
+  }
+
+  #write({ subscription, id, attempt, replay, parcel, traceparent }: Outgoing, now: number): boolean {
     // It would not be clear where the id ends in what is signed.
     if (id.includes('.')) return this.#refuse('The id of a delivery must not hold a dot.')
     const headers = this.#prepared.headers.slice()

@@ -1,6 +1,7 @@
 import type { SecureContext } from 'node:tls'
 import { Client } from 'undici'
 import type { Carrier, Exchange } from './exchange.ts'
+import { Failure } from './failure.ts'
 import { type Dialler, Link, type Way } from './link.ts'
 import type { Target } from './target.ts'
 
@@ -12,11 +13,20 @@ const keepAliveMs = 4000
 const maxKeepAliveMs = 60_000
 const maxHeaderBytes = 16 << 10
 
+const nowhere: ReadonlySet<string> = new Set()
+
+/** The connections without a request, of all origins together. */
+export interface Kept {
+  count: number
+  readonly max: number
+}
+
 export interface OriginOptions {
   readonly target: Target
   readonly context: SecureContext | undefined
   readonly dialler: Dialler
   readonly maxConnections: number
+  readonly kept: Kept
   refuse(address: string): string | undefined
   resolve(target: Target): Promise<readonly string[]>
   now(): number
@@ -85,8 +95,12 @@ export class Origin implements Way {
       const checked = new Set(this.addresses)
       for (const connection of this.#open) connection.leads(checked)
     } catch (error) {
-      // The next attempt asks again, and what was good before counts for nothing.
-      this.#resolvedAt = Number.NEGATIVE_INFINITY
+      // A name that leads somewhere else now is asked for again by the next attempt; while it cannot be resolved at all,
+      // what it led to holds for as long as it would have.
+      if (error instanceof Failure && error.stage === 'guard') {
+        this.#resolvedAt = Number.NEGATIVE_INFINITY
+        for (const connection of this.#open) connection.leads(nowhere)
+      }
       throw error
     } finally {
       this.#resolving = undefined
@@ -95,7 +109,9 @@ export class Origin implements Way {
 
   /** Sends it by the next connection that is free. */
   take(exchange: Exchange): void {
-    const connection = this.#idle.pop() ?? this.#connect()
+    const idle = this.#idle.pop()
+    if (idle !== undefined) this.#options.kept.count -= 1
+    const connection = idle ?? this.#connect()
     if (connection === undefined) {
       exchange.begin(undefined)
       this.#waiting.push(exchange)
@@ -112,16 +128,23 @@ export class Origin implements Way {
   /** A connection that may take another request. */
   freed(connection: Connection): void {
     const exchange = this.#nextWaiting()
+    const { kept } = this.#options
     if (exchange !== undefined) connection.run(exchange)
-    else if (this.#closed) connection.discard()
-    else this.#idle.push(connection)
+    else if (this.#closed || kept.count >= kept.max) connection.discard()
+    else {
+      kept.count += 1
+      this.#idle.push(connection)
+    }
   }
 
   /** A connection that is not to be used again. */
   gone(connection: Connection): void {
     if (!this.#open.delete(connection)) return
     const at = this.#idle.indexOf(connection)
-    if (at >= 0) this.#idle.splice(at, 1)
+    if (at >= 0) {
+      this.#options.kept.count -= 1
+      this.#idle.splice(at, 1)
+    }
     const exchange = this.#nextWaiting()
     if (exchange !== undefined) this.take(exchange)
   }

@@ -3,15 +3,17 @@ import type { Identity } from './prepared.ts'
 import type { Target } from './target.ts'
 
 /** How many are remembered; those with a request under way are never forgotten. */
-const maxOrigins = 1000
+const maxOrigins = 10_000
+/** How many connections without a request are kept to all of them. */
+const maxKept = 1000
 
-/** The origins in use. Connections that are idle end by themselves; what was used least recently goes first. */
+/** The origins in use. Their idle connections end by themselves; the one used least recently is forgotten first. */
 export class Origins {
   readonly #byName = new Map<string, Origin>()
   readonly #options: Omit<OriginOptions, 'target' | 'context'>
 
-  constructor(options: Omit<OriginOptions, 'target' | 'context'>) {
-    this.#options = options
+  constructor(options: Omit<OriginOptions, 'target' | 'context' | 'kept'>) {
+    this.#options = { ...options, kept: { count: 0, max: maxKept } }
   }
 
   get(target: Target, identity: Identity | undefined): Origin {

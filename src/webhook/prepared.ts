@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { EndpointAuth, Subscription } from '../core/subscription.ts'
+import { checkAuth } from './auth.ts'
 import { structuredType } from './content.ts'
 import { neededBytes } from './excerpt.ts'
 import { Failure } from './failure.ts'
@@ -35,6 +36,7 @@ export interface Prepared {
 export function prepare(subscription: Subscription, target: Target, userAgent: string): Prepared {
   const { auth } = subscription
   checkHeaders(subscription.headers, '/headers', auth !== undefined && !('mtls' in auth))
+  if (auth !== undefined) checkAuth(auth, '/auth')
   const headers: string[] = []
   const named = Object.entries(subscription.headers)
   if (!named.some(([name]) => name.toLowerCase() === 'user-agent')) headers.push('user-agent', userAgent)

@@ -35,6 +35,8 @@ export async function resolveTarget(
 async function bounded(host: string, resolver: Resolver): Promise<readonly string[]> {
   const late = Promise.withResolvers<never>()
   const timer = setTimeout(() => late.reject(new Failure('dns', `${host} was not resolved in time.`)), resolveMs)
+  // An attempt keeps the process alive by itself, and a shutdown does not wait for a resolver.
+  timer.unref()
   try {
     return await Promise.race([resolver(host), late.promise])
   } catch (error) {

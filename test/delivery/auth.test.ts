@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { EndpointAuth } from '../../src/core/subscription.ts'
+import { checkAuth } from '../../src/webhook/auth.ts'
 import { run } from '../brokers/services/run.ts'
 import { needOpenssl } from '../brokers/services/tool.ts'
 import { answer, hang, type ReceivedRequest, type Receiver, reset, type Script } from './receiver.ts'
@@ -23,6 +24,27 @@ describe('a header', () => {
     await send(newSender(), subscriptionOf(receiver.url, { auth: { basic: { user: 'ü', password: 'a:b' } } }))
     const expected = `Basic ${Buffer.from('ü:a:b').toString('base64')}`
     expect(receiver.requests[0]!.headers.authorization).toBe(expected)
+  })
+
+  test.each<[EndpointAuth, string]>([
+    [{ bearer: '' }, '/auth/bearer'],
+    [{ bearer: `${canary} x` }, '/auth/bearer'],
+    [{ bearer: `${canary}\r\nx: y` }, '/auth/bearer'],
+    [{ basic: { user: 'a:b', password: canary } }, '/auth/basic/user'],
+    [{ basic: { user: 'a\n', password: canary } }, '/auth/basic/user'],
+    [{ basic: { user: 'a', password: `${canary}\0` } }, '/auth/basic/password'],
+    [{ oauth2: { tokenUrl: 'https://a/', clientId: '', clientSecret: canary } }, '/auth/oauth2/clientId'],
+    [{ mtls: { cert: canary, key: '-----BEGIN PRIVATE KEY-----' } }, '/auth/mtls/cert'],
+    [{ mtls: { cert: '-----BEGIN CERTIFICATE-----', key: canary } }, '/auth/mtls/key'],
+  ])('%j is refused where it stands', (auth, pointer) => {
+    let refused: unknown
+    try {
+      checkAuth(auth, '/auth')
+    } catch (error) {
+      refused = error
+    }
+    expect(refused).toMatchObject({ code: 'invalid_argument', errors: [{ pointer }] })
+    expect((refused as Error).message).not.toContain(canary)
   })
 })
 

@@ -253,10 +253,37 @@ describe('F: names', () => {
     now += 30_000
     expect(await send(sender, subscription)).toMatchObject({ stage: 'guard' })
     addresses = ['8.8.4.4']
-    // Refused in between: it is asked for at once again.
+    // Refused in between: it is asked for at once again, and what was open is closed.
     expect(await send(sender, subscription)).toMatchObject({ status: 200 })
-    expect(new Set(receiver.requests.map(({ connection }) => connection)).size).toBe(2)
-    expect(dialled).toEqual(['8.8.8.8', '8.8.4.4'])
+    expect(new Set(receiver.requests.map(({ connection }) => connection)).size).toBe(3)
+    expect(dialled).toEqual(['8.8.8.8', '8.8.4.4', '8.8.4.4'])
+  })
+
+  test('while a name cannot be resolved, what it led to holds for half a minute', async () => {
+    let now = 1_700_000_000_000
+    let broken = false
+    let asked = 0
+    const receiver = await newReceiver()
+    const { dialler } = diallerTo(receiver.port)
+    const resolver = async () => {
+      asked += 1
+      if (broken) throw new Error('SERVFAIL')
+      return ['8.8.8.8']
+    }
+    const sender = newSender({ allowLoopback: false, dialler, resolver, clock: { now: () => now, random: () => {} } })
+    const subscription = subscriptionOf('http://flaky.example/')
+    expect(await send(sender, subscription)).toMatchObject({ status: 200 })
+    broken = true
+    now += 14_000
+    expect(await send(sender, subscription)).toMatchObject({ status: 200 })
+    expect(asked).toBe(1)
+    now += 2000
+    expect(await send(sender, subscription)).toMatchObject({ status: 200 })
+    await expect.poll(() => asked).toBe(2)
+    now += 14_000
+    expect(await send(sender, subscription)).toMatchObject({ stage: 'dns' })
+    broken = false
+    expect(await send(sender, subscription)).toMatchObject({ status: 200 })
   })
 
   test('the next address is tried where one refuses', async () => {

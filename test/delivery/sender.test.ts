@@ -1,7 +1,8 @@
-import { connect } from 'node:net'
+import { connect, Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { Parcel } from '../../src/core/parcel.ts'
+import { Origins } from '../../src/webhook/origins.ts'
 import { retryAfterMs } from '../../src/webhook/retry-after.ts'
 import { answer, drip, hang, raw, reset, type Script } from './receiver.ts'
 import { newReceiver, newSender, order, send, subscriptionOf } from './sending.ts'
@@ -97,6 +98,14 @@ describe('what is sent', () => {
     await send(newSender(), subscriptionOf(receiver.url, { headers: { 'User-Agent': 'mine' } }))
     expect(receiver.requests[0]!.rawHeaders.filter((name) => /^user-agent$/i.test(name))).toHaveLength(1)
     expect(receiver.requests[0]!.headers['user-agent']).toBe('mine')
+  })
+
+  test('an event that cannot be read is not sent', async () => {
+    const receiver = await newReceiver()
+    const parcel = Parcel.ofBytes(Buffer.from('{"broken'))
+    const result = await send(newSender(), subscriptionOf(receiver.url, { mode: 'data' }), { parcel })
+    expect(result).toMatchObject({ stage: 'gateway', error: 'The event could not be made into a request.' })
+    expect(receiver.requests).toHaveLength(0)
   })
 
   test.each([
@@ -261,19 +270,21 @@ describe('G: endpoints that misbehave', () => {
     expect(result).toMatchObject({ stage: 'connect', error: 'The connection was refused (ECONNREFUSED).' })
   })
 
-  test('one that does not finish connecting ends with the attempt, and its connection with it', async () => {
-    const sockets: ReturnType<typeof connect>[] = []
-    // A socket that is never connected.
+  test('one that does not connect: the attempt ends, and what was begun with it', async () => {
+    const sockets: Socket[] = []
     const dialler = () => {
-      const socket = connect({ host: '127.0.0.1', port: 9, lookup: () => {} } as never)
+      // Never connected, as where every packet is lost.
+      const socket = new Socket()
       sockets.push(socket)
       return socket
     }
-    const receiver = await newReceiver()
-    const sender = newSender({ dialler: () => dialler() })
-    const stuck = subscriptionOf(receiver.url.replace('127.0.0.1', 'localhost'), { timeoutMs: 100 })
-    expect(await send(sender, stuck)).toMatchObject({ stage: expect.stringMatching(/^(timeout|connect)$/) })
-    expect(sockets.every((socket) => socket.destroyed)).toBe(true)
+    const sender = newSender({ dialler })
+    const quick = await send(sender, subscriptionOf('http://127.0.0.1/', { timeoutMs: 50 }))
+    expect(quick).toMatchObject({ stage: 'timeout', error: 'No connection was made in time.' })
+    const patient = await send(sender, subscriptionOf('http://127.0.0.1/', { timeoutMs: 25_000 }))
+    expect(patient).toMatchObject({ stage: 'connect', error: 'The connection was not made in time.' })
+    expect(patient.durationMs).toBeLessThan(15_000)
+    expect(sockets.map(({ destroyed }) => destroyed)).toEqual([true, true])
   })
 })
 
@@ -349,7 +360,7 @@ describe('connections', () => {
     await expect.poll(() => receiver.openConnections).toBe(0)
   })
 
-  test('a thousand hosts and more leave no more than a bounded number open', async () => {
+  test('that are idle are bounded over all hosts', async () => {
     const receiver = await newReceiver()
     const dialler = () => connect({ host: '127.0.0.1', port: receiver.port })
     const sender = newSender({ dialler, resolver: async () => ['8.8.8.8'] })
@@ -359,7 +370,28 @@ describe('connections', () => {
       for (const result of results) expect(result).toMatchObject({ status: 200 })
     }
     await expect.poll(() => receiver.openConnections).toBeLessThanOrEqual(1000)
-    // One that was forgotten is as good as new.
-    expect(await send(sender, hosts[0]!)).toMatchObject({ status: 200 })
+  })
+
+  test('a host that was used long ago is forgotten, and is as good as new when it is used again', () => {
+    const resolve = async () => ['8.8.8.8']
+    const refuse = () => undefined
+    const dialler = () => new Socket()
+    let now = 0
+    const origins = new Origins({ dialler, maxConnections: 1, refuse, resolve, now: () => now })
+    const get = (host: string) => {
+      const target = { origin: `http://${host}`, secure: false, host, literal: true, port: 80, path: '/' }
+      return origins.get(target, undefined)
+    }
+    const first = get('h0')
+    const last = Array.from({ length: 10_000 }, (_, n) => {
+      const origin = get(`h${n}`)
+      origin.usedAt = ++now
+      return origin
+    }).at(-1)
+    expect(get('h0')).toBe(first)
+    get('one-more')
+    expect(first.closed).toBe(true)
+    expect(get('h0')).not.toBe(first)
+    expect(get('h9999')).toBe(last)
   })
 })
