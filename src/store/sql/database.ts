@@ -9,6 +9,8 @@ import { migrate, requireStoreOrNew } from './migrations.ts'
 /** How long opening may wait for another process that opens or migrates the same file. */
 const openPatienceMs = 5000
 const pageBytes = 4096
+/** A million rows are looked up by ids that follow no order: without their index in memory each is a read of the disk. */
+const cacheKiB = 65_536
 
 /**
  * Opens the file, or makes it, and brings it to the newest schema. What is no store of ours is refused, never replaced.
@@ -25,7 +27,7 @@ export async function openDatabase(file: string, maxBytes: number): Promise<Data
       requireStoreOrNew(database, file)
       // FULL: ids must survive a power cut once `begin` has answered.
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216')
-      database.exec(`PRAGMA max_page_count = ${Math.ceil(maxBytes / pageBytes)}`)
+      database.exec(`PRAGMA cache_size = -${cacheKiB}; PRAGMA max_page_count = ${Math.ceil(maxBytes / pageBytes)}`)
       migrate(database, file)
       return database
     } catch (error) {
