@@ -8,12 +8,13 @@ import { unmet } from '../core/capabilities.ts'
 import { systemClock } from '../core/clock.ts'
 import { toGatewayError } from '../core/errors.ts'
 import { nodeAdapters } from '../runtime/adapters.ts'
+import { type DeclaredSubscription, declaredSubscriptions, subscriptionFaults } from '../runtime/declared.ts'
 import { isLoopback } from '../runtime/loopback.ts'
 import { peekStore, storeName } from '../runtime/store.ts'
 import type { Client } from './client.ts'
 
 export interface Finding {
-  readonly check: 'configuration' | 'listen' | 'store' | 'broker' | 'topic'
+  readonly check: 'configuration' | 'listen' | 'store' | 'broker' | 'topic' | 'subscription'
   readonly name: string
   readonly ok: boolean
   readonly detail: string
@@ -25,6 +26,7 @@ type Seen = { readonly opened: OpenedBroker } | { readonly running: Capabilities
 /** Everything that a start would meet, without its effects. Throws ConfigError where an adapter refuses its keys. */
 export async function* findings(loaded: LoadedConfig, client: Client): AsyncGenerator<Finding> {
   const ready = await prepareBrokers(loaded, nodeAdapters)
+  const declared = declaredSubscriptions(loaded)
   yield { check: 'configuration', name: loaded.source.file, ok: true, detail: 'every field is valid' }
   const { store, bindings } = await checkStore(loaded)
   yield checkListen(loaded, bindings.keys)
@@ -34,6 +36,7 @@ export async function* findings(loaded: LoadedConfig, client: Client): AsyncGene
   try {
     for (const entry of ready) yield await checkBroker(entry, client, brokers, release)
     yield* checkTopics(loaded, brokers, bindings.list)
+    for (const one of declared) yield checkSubscription(loaded, one, brokers)
   } finally {
     for (const done of release.reverse()) await done().catch(() => {})
   }
@@ -131,4 +134,23 @@ async function* checkTopics(
     }
     yield { check: 'topic', name, ok: faults.length === 0, detail: faults.join(' ') || `fits broker ${topic.broker}` }
   }
+}
+
+function checkSubscription(
+  { config }: LoadedConfig,
+  declared: DeclaredSubscription,
+  brokers: ReadonlyMap<string, Seen>,
+): Finding {
+  const { name, definition } = declared
+  const finding = { check: 'subscription', name } as const
+  const brokerName = config.topics[definition.topic]?.broker
+  const seen = brokerName === undefined ? undefined : brokers.get(brokerName)
+  if (brokerName !== undefined && seen === undefined) {
+    return { ...finding, ok: false, detail: `the broker ${brokerName} of its topic could not be checked` }
+  }
+  const faults = subscriptionFaults([declared], () => {
+    if (brokerName === undefined || seen === undefined) return undefined
+    return { brokerName, capabilities: 'opened' in seen ? seen.opened.broker.capabilities : seen.running }
+  })
+  return { ...finding, ok: faults.length === 0, detail: faults.join(' ') || `fits topic ${definition.topic}` }
 }

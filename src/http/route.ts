@@ -7,7 +7,7 @@ import { checkTopicName } from '../core/topic-name.ts'
 import { type Access, requireScope, type Scope } from './access.ts'
 import type { Gateway, PlatformEnv } from './gateway.ts'
 
-export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** One operation of the API: what routes it, validates it and describes it in OpenAPI. */
 export interface Route {

@@ -64,6 +64,22 @@ describe('sluice check', () => {
     expect(wrong.stderr).toContain('sluice.yaml:4:23: topics.a.nam')
   })
 
+  test('fails declared subscriptions by their line, and by what their topic lacks', async () => {
+    const one = '{ name: one, topic: a, url: "https://hooks.example.com" }'
+    const lost = '{ name: lost, topic: nowhere, url: "https://hooks.example.com" }'
+    config(`  a: { broker: local }\nsubscriptions: [${one}, ${lost}]`)
+    const { code, findings } = await check()
+    expect(code).toBe(1)
+    expect(findings.filter(({ check }) => check === 'subscription')).toMatchObject([
+      { name: 'one', ok: true },
+      { name: 'lost', ok: false, detail: expect.stringContaining('no topic nowhere') },
+    ])
+    config('  a: { broker: local }\nsubscriptions: [{ name: one, topic: a, url: x, policy: { timeout: 15 } }]')
+    expect((await check()).findings).toMatchObject([
+      { check: 'field', name: 'subscriptions.0.policy.timeout', ok: false, line: 5, column: 58 },
+    ])
+  })
+
   test('asks the gateway that holds the broker', async () => {
     config('  a: { broker: local }')
     const { url } = await gateway(['serve', '-c', 'sluice.yaml'], { cwd })

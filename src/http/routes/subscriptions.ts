@@ -1,9 +1,8 @@
 import { z } from 'zod'
 import { requireExclusiveKeys } from '../../core/capabilities.ts'
 import { Ids } from '../../core/clock.ts'
-import { GatewayError, invalid, toGatewayError } from '../../core/errors.ts'
+import { GatewayError, toGatewayError } from '../../core/errors.ts'
 import { pageMax } from '../../core/limits.ts'
-import type { OpenTopic } from '../../core/topic.ts'
 import type { StoredSubscription } from '../../store/subscriptions.ts'
 import { createSecret, parseSecret } from '../../webhook/secret.ts'
 import { requireScope } from '../access.ts'
@@ -11,13 +10,14 @@ import { readValue } from '../body.ts'
 import { checkEndpoint } from '../endpoint.ts'
 import { requireMatch } from '../etag.ts'
 import type { Gateway } from '../gateway.ts'
-import { isMembers, mergePatch } from '../merge-patch.ts'
+import { isMembers } from '../merge-patch.ts'
 import { findSubscription } from '../owned.ts'
 import { type Call, findTopic, json, parameters, query, type Route, refuseQuery, validate } from '../route.ts'
 import { count, ifMatch } from '../schemas.ts'
 import { requireCapabilities, storedStart } from '../subscribing.ts'
 import { definitionOf, subscriptionForm } from '../subscription-forms.ts'
-import { show, shown, subscriptionSchema, subscriptionWithSecret, tagOf, written } from '../subscription-view.ts'
+import { patched, patchForm } from '../subscription-patch.ts'
+import { show, shown, subscriptionSchema, subscriptionWithSecret, tagOf } from '../subscription-view.ts'
 
 export const subscriptionsPath = '/v1/subscriptions'
 const path = `${subscriptionsPath}/:id`
@@ -199,21 +199,6 @@ export function subscriptionRoutes(gateway: Gateway): Route[] {
       },
     },
   ]
-}
-
-/** For the document; what a patch makes of the subscription is validated as a whole. */
-const patchForm = z.looseObject({}).meta({ id: 'SubscriptionPatch', description: 'What changes; null resets' })
-
-function patched(current: StoredSubscription, topic: OpenTopic | undefined, changes: unknown): unknown {
-  if (!isMembers(changes)) throw invalid('', 'A merge patch of a subscription is an object.')
-  if ('secret' in changes) throw invalid('/secret', 'The secret is changed by rotate-secret.')
-  const before = written(current, topic)
-  for (const name of ['topic', 'start'] as const) {
-    if (name in changes && changes[name] !== before[name]) {
-      throw invalid(`/${name}`, `${name} cannot change: make another subscription.`)
-    }
-  }
-  return mergePatch(before, changes)
 }
 
 function refuseDeclared({ declared, name }: StoredSubscription): void {
