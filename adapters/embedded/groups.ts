@@ -1,4 +1,5 @@
 import type { GroupOptions, GroupState, Groups, Start } from '../../src/core/index.ts'
+import { seqOf } from './cursor.ts'
 import type { TopicHub } from './hub.ts'
 import { placeOf, showStart } from './start.ts'
 import type { Link } from './thread/link.ts'
@@ -22,8 +23,14 @@ export class EmbeddedGroups implements Groups {
 
   async describe(topic: string, group: string): Promise<GroupState> {
     const key = { topic: this.#topic(topic).info.number, group }
-    const { events, oldestMs, ...rest } = await this.#link.call('groupDescribe', key)
+    const { events, oldestMs, first: _, ...rest } = await this.#link.call('groupDescribe', key)
     return { ...rest, lag: { events, oldestMs } }
+  }
+
+  async passed(topic: string, group: string, cursor: string): Promise<boolean> {
+    const key = { topic: this.#topic(topic).info.number, group }
+    const { first } = await this.#link.call('groupDescribe', key)
+    return first > seqOf(cursor)
   }
 
   async list(topic: string): Promise<readonly string[]> {

@@ -81,6 +81,10 @@ export class EmbeddedLog implements Log {
     return Number(position) <= seqOf(cursor)
   }
 
+  between(from: string, to: string): number {
+    return Math.max(0, seqOf(to) - seqOf(from))
+  }
+
   async #range(topic: number, from: number, to: number, until: number, key: Key | undefined, maxBytes: number) {
     if (from >= to) return nothing(from)
     const lanes = key === undefined ? -1 : laneBit(key.hash)

@@ -27,6 +27,11 @@ export function covers(cursor: string, partition: number, offset: number): boole
   return offset < (partsOf(cursor).offsets[partition] ?? 0)
 }
 
+/** The next offset of each partition, whatever topic of this name the cursor is of. */
+export function offsetsOf(cursor: string): readonly number[] {
+  return partsOf(cursor).offsets
+}
+
 function partsOf(cursor: string): { topic: string | undefined; offsets: number[] } {
   const [, topic, places = ''] = pattern.exec(cursor) ?? []
   const offsets = places.split('.').map((text) => Number.parseInt(text, 36))

@@ -3,6 +3,7 @@ import { GatewayError, type GroupOptions, type GroupState, type Groups, type Sta
 import type { KafkaClient } from './client.ts'
 import type { KafkaConsumer } from './consume/consumer.ts'
 import { commitPlaces, groupIdOf, nobody, type Place, readPlaces } from './consume/places.ts'
+import { offsetsOf } from './cursor.ts'
 import { hasProtocolError, translate } from './errors.ts'
 import { fetchFrom } from './read/fetch.ts'
 import { offsetsFrom, rangeOf, showStart } from './start.ts'
@@ -56,6 +57,16 @@ export class KafkaGroups implements Groups {
     const oldest = await Promise.all(behind.map((place) => this.#ageAt(topic, place)))
     const inFlight = this.#members(groupId).reduce((sum, member) => sum + member.unsettled, 0)
     return { ...settingsOf(places), lag: { events, oldestMs: Math.max(0, ...oldest) }, inFlight }
+  }
+
+  async passed(topic: string, group: string, cursor: string): Promise<boolean> {
+    const { partitionsCount } = await this.#topic(topic)
+    const places = await this.#existing(groupIdOf(topic, group), topic, partitionsCount)
+    const { first } = await rangeOf(this.#client, topic)
+    // What retention took needs no settling.
+    return offsetsOf(cursor).every((end, partition) => {
+      return Math.max(places.get(partition)?.offset ?? 0, first[partition] ?? 0) >= end
+    })
   }
 
   async list(topic: string): Promise<readonly string[]> {

@@ -8,7 +8,7 @@ import {
   type Start,
 } from '../../src/core/index.ts'
 import type { ConnectionPool, KafkaClient } from './client.ts'
-import { covers, incarnationOf, writeCursor } from './cursor.ts'
+import { covers, incarnationOf, offsetsOf, writeCursor } from './cursor.ts'
 import { hasProtocolError, partitionError, translate } from './errors.ts'
 import type { Partitioner } from './partitioner.ts'
 import { readPosition, writePosition } from './position.ts'
@@ -132,6 +132,11 @@ export class KafkaLog implements Log {
   covers(cursor: string, position: string): boolean {
     const place = readPosition(position)
     return place !== undefined && covers(cursor, place.partition, place.offset)
+  }
+
+  between(from: string, to: string): number {
+    const begin = offsetsOf(from)
+    return offsetsOf(to).reduce((sum, offset, partition) => sum + Math.max(0, offset - (begin[partition] ?? 0)), 0)
   }
 
   async get(topic: string, position: string): Promise<LogRecord> {

@@ -111,6 +111,8 @@ export interface Groups {
   list(topic: string): Promise<readonly string[]>
   /** Resolves also where there is no such group. */
   delete(topic: string, group: string): Promise<void>
+  /** Whether everything before a cursor of the log is settled. Only where the broker replays. */
+  passed?(topic: string, group: string, cursor: string): Promise<boolean>
   /** Moves the group; what is leased loses its lease. */
   seek?(topic: string, group: string, to: Start): Promise<void>
 }
@@ -143,6 +145,8 @@ export interface Log {
   get(topic: string, position: string): Promise<LogRecord>
   /** Whether the event at `position` lies before the place of `cursor`, both of one topic. Answers without asking the broker. */
   covers(cursor: string, position: string): boolean
+  /** How many places lie behind one cursor and before another of the same topic; 0 where there are none. Asks nobody. */
+  between(from: string, to: string): number
 }
 
 export interface ReadOptions {

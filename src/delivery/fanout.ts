@@ -5,6 +5,7 @@ import type { NewDelivery } from '../store/deliveries.ts'
 import type { Catalog, TopicView } from './catalog.ts'
 import { Credit } from './credit.ts'
 import type { Feeds } from './feeds.ts'
+import { fanoutGroup } from './group.ts'
 import { deliveryId } from './identity.ts'
 import { InlineDelivery } from './inline.ts'
 import type { Lane } from './lane.ts'
@@ -16,8 +17,6 @@ import type { Shared } from './shared.ts'
 import { pause } from './timing.ts'
 import { Unsettled } from './unsettled.ts'
 
-/** The gateway's own group on every topic that has subscriptions. */
-export const fanoutGroup = 'sluice.fanout'
 /** An event that more subscriptions want is written down for each before the first attempt. */
 const maxInline = 64
 const maxEvents = 2000

@@ -5,9 +5,10 @@ import type { OpenTopic } from '../core/topic.ts'
 import type { NewDelivery } from '../store/deliveries.ts'
 import type { Feed } from '../store/subscriptions.ts'
 import type { Catalog } from './catalog.ts'
+import { fanoutGroup } from './group.ts'
 import { deliveryId } from './identity.ts'
 import type { Lane } from './lane.ts'
-import { chunksOf, edgeOf } from './log-range.ts'
+import { chunksOf, edgeOf, isCursor, logOf } from './log-range.ts'
 import { matches } from './match/matcher.ts'
 import { storedEvent } from './rows.ts'
 import type { Shared } from './shared.ts'
@@ -59,7 +60,7 @@ export class FeedPump {
       try {
         const feed = await this.#detached()
         if (feed === undefined) return
-        if (await this.#mayPump()) await this.#pump(feed)
+        if ((await this.#mayPump()) && (await this.#isNext(feed))) await this.#pump(feed)
         else await pause(retryMs, this.#signal)
       } catch (thrown) {
         const error = toGatewayError(thrown)
@@ -86,6 +87,16 @@ export class FeedPump {
     const now = context.clock.now()
     if (!this.#lane.isActive || this.#lane.opensAt > now) return false
     return context.store.subscriptions.leaseFeed(this.#lane.subscription.id, token, now + leaseMs, now)
+  }
+
+  /**
+   * Whether events of the log may come now. Where keys are in order, those before it, which come through the group, are
+   * all delivered or written down first.
+   */
+  async #isNext({ from, next }: Detached): Promise<boolean> {
+    if (this.#lane.subscription.ordering === 'none' || next !== from || !isCursor(from)) return true
+    const { broker, brokerTopic } = this.#topic
+    return (await broker.groups.passed?.(brokerTopic, fanoutGroup, from)) ?? true
   }
 
   async #pump(feed: Detached): Promise<void> {
@@ -167,14 +178,33 @@ export class FeedPump {
     if (to.state === 'attached') context.log('info', 'A subscription has caught up.', { subscription: id })
   }
 
+  /** One row for all of them: which they were, nobody knows any more. */
+  async #noteExpired(place: string, reason: string): Promise<void> {
+    const { context } = this.#shared
+    const { id: subscription, topic } = this.#lane.subscription
+    const ref = context.digest(`expired\n${subscription}\n${place}`).slice(0, 32)
+    const event = {
+      ref: `-${ref}`,
+      id: place,
+      source: `/topics/${topic}`,
+      type: 'sluice.expired',
+      bytes: new Uint8Array(0),
+    }
+    const now = context.clock.now()
+    const row = { id: `dlv_${ref}`, subscription, topic, event, reason, attempts: [], now } as const
+    await context.store.deliveries.insert([{ ...row, status: 'expired' }])
+  }
+
   /** Retention has overtaken it: what is gone is told, and it goes on from what is left. */
   async #expired(feed: Detached): Promise<void> {
     const { context, stopping } = this.#shared
     const { subscription } = this.#lane
     const next = await edgeOf(this.#topic, 'earliest', stopping)
     if (!(await context.store.subscriptions.feed(subscription.id, feed, { ...feed, next }))) return
-    const reason = 'Retention has removed events before the subscription had read them.'
-    const data = { from: feed.next, to: next }
+    const events = isCursor(feed.next) ? logOf(this.#topic).between(feed.next, next) : 0
+    const reason = `Retention has removed up to ${events} events before the subscription had read them.`
+    const data = { events, from: feed.next, to: next }
+    await this.#noteExpired(feed.next, reason)
     context.log('error', reason, { subscription: subscription.id, ...data })
     context.announce({ type: 'sluice.subscription.expired', subscription, reason, data })
   }

@@ -91,7 +91,7 @@ export class Groups {
     const oldest = this.#entries.oldest(id) ?? cursor
     const stored = oldest < topic.next ? this.#chunks.containing(topic.number, oldest)?.at : undefined
     const oldestMs = events === 0 || stored === undefined ? 0 : Math.max(0, now - stored)
-    return { start, leaseMs, maxAttempts, events, oldestMs, inFlight: this.#entries.inFlight(id, now) }
+    return { start, leaseMs, maxAttempts, events, oldestMs, inFlight: this.#entries.inFlight(id, now), first: oldest }
   }
 
   list(topic: number): string[] {

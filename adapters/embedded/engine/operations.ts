@@ -67,7 +67,7 @@ export interface Operations {
     duplicates: number[] | null
   }
   groupCreate(input: GroupKey & GroupInfo & { place: Place }): boolean
-  groupDescribe(input: GroupKey): GroupInfo & { events: number; oldestMs: number; inFlight: number }
+  groupDescribe(input: GroupKey): GroupInfo & { events: number; oldestMs: number; inFlight: number; first: number }
   groupList(input: { topic: number }): string[]
   groupDelete(input: GroupKey): null
   groupSeek(input: GroupKey & { place: Place }): null
