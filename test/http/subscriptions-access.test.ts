@@ -17,6 +17,7 @@ beforeAll(async () => {
       reader: { scopes: ['consume:orders.*'] },
       invoices: { scopes: ['subscribe:invoices'] },
       admin: { scopes: ['admin'] },
+      payments: { scopes: ['subscribe:payments'] },
     },
   })
   await gateway.topic({}, 'orders.new')
@@ -75,6 +76,7 @@ test('lists show what the key may subscribe to, and nothing else', async () => {
     ['all', [id, invoice.id], [delivery, other.id]],
     ['orders', [id], [delivery]],
     ['invoices', [invoice.id], [other.id]],
+    ['payments', [], []],
   ] as const) {
     for (const [target, wanted] of [
       [path, subscriptions],

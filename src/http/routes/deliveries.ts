@@ -150,8 +150,7 @@ export function deliveryRoutes(gateway: Gateway): Route[] {
 }
 
 /** The topics whose deliveries the caller may see; undefined for all. */
-function visible(call: Call, subscriptions: readonly StoredSubscription[]): readonly string[] | undefined {
-  const topics = [...new Set(subscriptions.map(({ topic }) => topic))]
-  const allowed = topics.filter((topic) => call.access.may('subscribe', topic))
-  return allowed.length === topics.length ? undefined : allowed
+function visible({ access }: Call, subscriptions: readonly StoredSubscription[]): readonly string[] | undefined {
+  if (access.key === undefined || access.key.scopes.includes('subscribe')) return undefined
+  return [...new Set(subscriptions.map(({ topic }) => topic))].filter((topic) => access.may('subscribe', topic))
 }
