@@ -1,4 +1,6 @@
-// npm run bench -- publish|memory|kafka|match: see --help, and bench/README.md for what the figures mean.
+// npm run bench -- publish|memory|kafka|match|fanout: see --help, and bench/README.md for what the figures mean.
+import { measureFanout } from './fanout/run.ts'
+import { fanoutTargets } from './fanout/targets.ts'
 import { measureKafka } from './kafka/run.ts'
 import { kafkaTargets } from './kafka/targets.ts'
 import { describeMachine } from './machine.ts'
@@ -11,6 +13,7 @@ import type { Row } from './measure/row.ts'
 import { type StartRow, start } from './measure/start.ts'
 import { measureMemory } from './memory.ts'
 import {
+  type FanoutOptions,
   help,
   type KafkaSection,
   type MatchOptions,
@@ -31,7 +34,7 @@ import {
   rowsText,
   startText,
 } from './report/text.ts'
-import { checkLag, checkMatch, checkMemory, checkRows, checkStart, machineSpeed } from './targets.ts'
+import { checkLag, checkMatch, checkMemory, checkRows, checkRss, checkStart, machineSpeed } from './targets.ts'
 
 const measurements: Record<Exclude<Section, 'start'>, (lab: Lab) => Promise<Measured>> = {
   closed,
@@ -106,9 +109,24 @@ async function match(options: MatchOptions): Promise<boolean> {
   return true
 }
 
+async function fanout(options: FanoutOptions): Promise<boolean> {
+  const machine = describeMachine(options.folder)
+  process.stderr.write(`${machineText(machine)}\n`)
+  const rows = await measureFanout(options)
+  const targets = [...checkRows(rows, fanoutTargets), ...checkRss(rows)]
+  print(options, { machine, rows, targets }, [
+    machineText(machine),
+    `1 KiB events, ${options.store}; medians of ${options.rounds} rounds, in turn`,
+    rowsText(rows),
+    ...(targets.length > 0 ? [checksText(targets)] : []),
+  ])
+  return rows.every(({ failures }) => failures === 0)
+}
+
 function run(options: Options): Promise<boolean> {
   if (options.command === 'publish') return publish(options)
   if (options.command === 'match') return match(options)
+  if (options.command === 'fanout') return fanout(options)
   return options.command === 'kafka' ? kafka(options) : memory(options)
 }
 

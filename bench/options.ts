@@ -5,9 +5,11 @@ import { parseArgs } from 'node:util'
 const sections = {
   publish: ['closed', 'open', 'ndjson', 'batch', 'read', 'start'],
   kafka: ['closed', 'open', 'batch', 'ndjson', 'read', 'memory', 'three'],
+  fanout: ['one', 'hundred', 'fifty', 'rows', 'log', 'both', 'latency', 'among', 'parked', 'many'],
 } as const
 export type Section = (typeof sections.publish)[number]
 export type KafkaSection = (typeof sections.kafka)[number]
+export type FanoutSection = (typeof sections.fanout)[number]
 
 /** What a lab is run with. */
 export interface LabOptions {
@@ -43,7 +45,14 @@ export interface SectionOptions<C extends keyof typeof sections, S> extends LabO
   readonly json: boolean
 }
 
+export interface FanoutOptions extends SectionOptions<'fanout', FanoutSection> {
+  readonly store: 'sqlite' | 'postgres'
+  /** How many rows wait in the store of the section about them. */
+  readonly parked: number
+}
+
 export type Options =
+  | FanoutOptions
   | MemoryOptions
   | MatchOptions
   | SectionOptions<'publish', Section>
@@ -55,16 +64,21 @@ export const help = `Measures this gateway against its ceiling: the same HTTP st
   npm run bench -- memory [options]    resident memory at full rate with retention on
   npm run bench -- kafka [options]     the gateway over a Kafka that is started for it, beside its client library alone
   npm run bench -- match [options]     finding the subscriptions of an event among 10 to 10,000
+  npm run bench -- fanout [options]    delivering webhooks, beside a bare loop of signed POSTs
 
-publish, kafka (match: --quick and --rounds):
+publish, kafka, fanout (match: --quick and --rounds):
   --only LIST      some of ${sections.publish.join(', ')} (comma separated);
-                   for kafka of ${sections.kafka.join(', ')}
+                   for kafka of ${sections.kafka.join(', ')};
+                   for fanout of ${sections.fanout.join(', ')}
   --quick          two short rounds each; for a look, not for figures
   --rounds N       rounds for each server (default 5)
   --seconds N      length of a round (default 1.5)
 memory:
   --minutes N      how long, for each server (default 10)
   --server NAME    memory or durable (default: one after the other)
+fanout:
+  --store NAME     sqlite or postgres, which is started for it (default sqlite)
+  --parked N       rows that wait in the store, for the section of that name (default 1000000)
 all:
   --json           JSON on stdout instead of tables
   --dir FOLDER     where the logs under test are written (default: ${tmpdir()})
@@ -79,6 +93,7 @@ Examples:
   npm run --silent bench -- publish --json > result.json
   npm run bench -- memory --server durable --minutes 3
   npm run bench -- kafka --only closed,three
+  npm run bench -- fanout --only one,hundred
 `
 
 /** Wrong use of the command line. */
@@ -90,7 +105,7 @@ export function parseOptions(words: readonly string[]): Options | undefined {
   if (values.help === true) return undefined
   const [command, ...more] = positionals
   if (!isCommand(command) || more.length > 0) {
-    throw new UsageError(`Say what to measure: publish, memory, kafka or match. See --help.`)
+    throw new UsageError(`Say what to measure: publish, memory, kafka, match or fanout. See --help.`)
   }
   const json = values.json === true
   const lab = {
@@ -105,12 +120,17 @@ export function parseOptions(words: readonly string[]): Options | undefined {
   if (command === 'publish') return { ...lab, command, json, only: sectionsOf(values.only, sections.publish) }
   if (command === 'kafka') return { ...lab, command, json, only: sectionsOf(values.only, sections.kafka) }
   if (command === 'match') return { ...lab, command, json }
+  if (command === 'fanout') {
+    const parked = positive('parked', values.parked, lab.quick ? 20_000 : 1_000_000)
+    const only = sectionsOf(values.only, sections.fanout)
+    return { ...lab, command, json, only, store: storeOf(values.store), parked }
+  }
   const minutes = positive('minutes', values.minutes, 10)
   return { ...lab, command, json, minutes, servers: serversOf(values.server) }
 }
 
 function isCommand(word: string | undefined): word is Options['command'] {
-  return word === 'publish' || word === 'memory' || word === 'kafka' || word === 'match'
+  return ['publish', 'memory', 'kafka', 'match', 'fanout'].includes(word ?? '')
 }
 
 function parse(words: readonly string[]) {
@@ -125,6 +145,8 @@ function parse(words: readonly string[]) {
         seconds: { type: 'string' },
         minutes: { type: 'string' },
         server: { type: 'string' },
+        store: { type: 'string' },
+        parked: { type: 'string' },
         json: { type: 'boolean' },
         dir: { type: 'string' },
         calm: { type: 'boolean' },
@@ -150,6 +172,11 @@ function serversOf(text: string | undefined): readonly ('memory' | 'durable')[] 
   if (text === undefined) return ['durable', 'memory']
   if (text === 'memory' || text === 'durable') return [text]
   throw new UsageError(`--server knows memory and durable, not ${text}.`)
+}
+
+function storeOf(text = 'sqlite'): 'sqlite' | 'postgres' {
+  if (text === 'sqlite' || text === 'postgres') return text
+  throw new UsageError(`--store knows sqlite and postgres, not ${text}.`)
 }
 
 function positive(name: string, text: string | undefined, otherwise: number): number {

@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Releases } from './release.ts'
@@ -10,7 +10,19 @@ import { type Usage, usageOf } from './usage.ts'
  * `dev` is the gateway as a newcomer starts it; only its start is measured. Over Kafka: `kafka` is the gateway, `one` the
  * server that sends a record for each request, and `client` the client library alone.
  */
-export type ServerKind = 'ceiling' | 'memory' | 'durable' | 'dev' | 'kafka' | 'one' | 'client'
+export type ServerKind =
+  | 'ceiling'
+  | 'memory'
+  | 'durable'
+  | 'dev'
+  | 'kafka'
+  | 'one'
+  | 'client'
+  /** Delivering: the bare loops that it is compared to, the gateway, and the gateway among trouble. */
+  | 'request'
+  | 'dispatch'
+  | 'fanout'
+  | 'troubled'
 
 /** A topic of a Kafka cluster. */
 export interface KafkaTopic {
@@ -37,22 +49,33 @@ export interface ServerOptions {
   readonly retention?: string
   /** What `kafka` and `one` publish to. */
   readonly kafka?: KafkaTopic
+  /** The URL of a Postgres database, where that is the store. */
+  readonly database?: string
+  /** Called with the folder of its data before it starts. */
+  readonly prepare?: (folder: string) => Promise<void>
   /** More options for its node, such as --cpu-prof. */
   readonly nodeOptions?: readonly string[]
 }
 
+/** Of the secrets in a store that keeps no key beside it. */
+export const benchKey = Buffer.alloc(32, 'bench').toString('base64')
 const root = resolve(import.meta.dirname, '..')
 const startWithinMs = 30_000
 const stopWithinMs = 35_000
 
 export async function startServer(kind: ServerKind, options: ServerOptions, releases: Releases): Promise<Server> {
   const folder = releases.folder(options.dataIn)
+  await options.prepare?.(folder.path)
   const words = commandOf(kind, folder.path, options)
   // As `npm start` runs it; the ceiling gets the same.
   const node = ['--max-semi-space-size=4', ...(options.nodeOptions ?? [])]
   const env = { ...process.env, MALLOC_ARENA_MAX: '1' }
   const spawnedAt = performance.now()
-  const child = spawn(process.execPath, [...node, ...words], { cwd: root, env, stdio: ['pipe', 'pipe', 'pipe'] })
+  // A line for each delivery is no work for this process.
+  const lines = isDelivering(kind) ? openSync(join(folder.path, 'gateway.log'), 'w') : undefined
+  const stdio: StdioOptions = ['pipe', 'pipe', lines ?? 'pipe']
+  const child = spawn(process.execPath, [...node, ...words], { cwd: root, env, stdio })
+  if (lines !== undefined) closeSync(lines)
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const stop = releases.add(async () => {
     await end(child, exited)
@@ -74,6 +97,10 @@ export async function startServer(kind: ServerKind, options: ServerOptions, rele
   }
 }
 
+function isDelivering(kind: ServerKind): boolean {
+  return kind === 'fanout' || kind === 'troubled'
+}
+
 function commandOf(kind: ServerKind, folder: string, options: ServerOptions): string[] {
   if (kind === 'ceiling') return ['bench/ceiling.ts']
   if (kind === 'one') {
@@ -87,12 +114,19 @@ function commandOf(kind: ServerKind, folder: string, options: ServerOptions): st
   return [cli, 'serve', '-c', file, '--port', '0', '--json']
 }
 
-function configurationOf(kind: ServerKind, folder: string, { token, retention, kafka }: ServerOptions): object {
+function configurationOf(
+  kind: ServerKind,
+  folder: string,
+  { token, retention, kafka, database }: ServerOptions,
+): object {
   const hash = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex')}`
   const place = kind === 'memory' ? { memory: true } : { path: join(folder, 'log.db') }
   return {
     ...(kafka === undefined ? embedded(place, retention) : overKafka(kafka)),
-    store: { type: 'sqlite', path: join(folder, 'store.db') },
+    store:
+      database === undefined ? { type: 'sqlite', path: join(folder, 'store.db') } : { type: 'postgres', url: database },
+    ...(database !== undefined && { encryptionKey: benchKey }),
+    ...(isDelivering(kind) && { outbound: { allowPrivate: ['127.0.0.0/8'] } }),
     keys: token === undefined ? [] : [{ name: 'bench', hash: hash(token), scopes: ['publish', 'consume'] }],
   }
 }
@@ -117,7 +151,7 @@ function listening(kind: ServerKind, child: ChildProcess): Promise<string> {
     let errors = ''
     const fail = (reason: string): void => reject(new Error(`The server (${kind}) ${reason}\n${errors.slice(-2000)}`))
     const late = setTimeout(() => fail(`did not listen within ${startWithinMs / 1000} s.`), startWithinMs)
-    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       errors = (errors + text).slice(-10_000)
     })
     child.stdout!.setEncoding('utf8').on('data', (text: string) => {

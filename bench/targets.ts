@@ -27,11 +27,12 @@ export interface RowTarget extends Target {
   readonly of: (row: Row) => number | undefined
 }
 
+export const p99 = (row: Row): number => row.p99
 export const ratio = (row: Row): number | undefined => row.ratio?.median
-const p99Ratio = (row: Row): number | undefined => row.p99Ratio?.median
+export const p99Ratio = (row: Row): number | undefined => row.p99Ratio?.median
 export const p99Over = (row: Row): number | undefined => row.p99Over?.median
 export const p50Over = (row: Row): number | undefined => row.p50Over?.median
-const perSecond = (row: Row): number | undefined => row.perSecond
+export const perSecond = (row: Row): number | undefined => row.perSecond
 
 function closed(server: 'memory' | 'durable', connections: number, goal: number, floor?: number): RowTarget {
   const setting = connections === 1 ? '1 connection' : `${connections} connections`
@@ -128,6 +129,13 @@ export function checkMemory(runs: readonly MemoryRun[]): Check[] {
 
 export function checkLag({ maxMB }: LagRun): Check {
   return judge({ what: 'most resident memory with readers far behind', unit: 'MB', goal: 300, better: 'less' }, maxMB)
+}
+
+/** Of a gateway that delivers, whatever was measured of it. */
+export function checkRss(rows: readonly Row[]): Check[] {
+  const peaks = rows.filter(({ server }) => server === 'fanout').map(({ peakMB, rssMB }) => peakMB ?? rssMB)
+  if (peaks.length === 0) return []
+  return [judge({ what: 'most resident memory', unit: 'MB', goal: 200, better: 'less' }, Math.max(...peaks))]
 }
 
 /** At the most subscriptions. */
