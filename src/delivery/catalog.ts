@@ -72,23 +72,28 @@ export class Catalog {
   }
 
   async #load(): Promise<void> {
-    this.#apply(await this.#context.store.subscriptions.load())
+    const { subscriptions } = this.#context.store
+    const snapshot = await subscriptions.load(this.#version)
+    const known = snapshot.subscriptions.filter(({ id }) => this.#lanes.has(id)).length
+    const expected = this.#lanes.size + snapshot.subscriptions.length - known
+    // What is gone was no change of its own.
+    const left = expected === snapshot.total ? undefined : new Set(await subscriptions.ids())
+    this.#apply(snapshot, left)
     this.#onChange()
   }
 
-  #apply({ version, subscriptions }: SubscriptionSnapshot): void {
+  #apply({ version, subscriptions }: SubscriptionSnapshot, left: ReadonlySet<string> | undefined): void {
     const changed = new Set<string>()
-    const gone = new Set(this.#lanes.keys())
     for (const subscription of subscriptions) {
-      gone.delete(subscription.id)
       const lane = this.#lanes.get(subscription.id)
       if (lane === undefined) this.#add(subscription)
       else if (same(lane.subscription, subscription)) continue
       else lane.update(subscription)
       changed.add(subscription.topic)
     }
-    for (const id of gone) {
-      changed.add(this.#lanes.get(id)!.subscription.topic)
+    for (const [id, lane] of left === undefined ? [] : [...this.#lanes]) {
+      if (left!.has(id)) continue
+      changed.add(lane.subscription.topic)
       this.#lanes.delete(id)
     }
     this.#version = version
@@ -107,9 +112,14 @@ export class Catalog {
     for (const lane of this.#lanes.values()) byTopic.get(lane.subscription.topic)?.push(lane)
     for (const [topic, lanes] of byTopic) {
       const wanting = lanes.filter(({ subscription }) => subscription.status !== 'ended')
-      const matcher = new Matcher(wanting.map((lane) => ({ filters: lane.subscription.filters, value: lane })))
       const rejoining = wanting.some(({ subscription }) => subscription.feed.state === 'rejoining')
-      this.#views.set(topic, { lanes: wanting, match: (event) => matcher.match(event), rejoining })
+      // Made when an event comes: for many subscriptions that takes a while, and several may change before.
+      let matcher: Matcher<Lane> | undefined
+      const match = (event: Event): Lane[] => {
+        matcher ??= new Matcher(wanting.map((lane) => ({ filters: lane.subscription.filters, value: lane })))
+        return matcher.match(event)
+      }
+      this.#views.set(topic, { lanes: wanting, match, rejoining })
     }
   }
 }

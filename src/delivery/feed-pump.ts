@@ -60,7 +60,7 @@ export class FeedPump {
       try {
         const feed = await this.#detached()
         if (feed === undefined) return
-        if ((await this.#mayPump()) && (await this.#isNext(feed))) await this.#pump(feed)
+        if ((await this.#mayPump(feed)) && (await this.#isNext(feed))) await this.#pump(feed)
         else await pause(retryMs, this.#signal)
       } catch (thrown) {
         const error = toGatewayError(thrown)
@@ -82,10 +82,11 @@ export class FeedPump {
     return stored === undefined || stored.feed.state === 'attached' ? undefined : stored.feed
   }
 
-  async #mayPump(): Promise<boolean> {
+  /** While it attaches again the whole topic waits: that comes to its end whatever the endpoint does. */
+  async #mayPump({ state }: Detached): Promise<boolean> {
     const { context, token } = this.#shared
     const now = context.clock.now()
-    if (!this.#lane.isActive || this.#lane.opensAt > now) return false
+    if (state !== 'rejoining' && (!this.#lane.isActive || this.#lane.opensAt > now)) return false
     return context.store.subscriptions.leaseFeed(this.#lane.subscription.id, token, now + leaseMs, now)
   }
 
@@ -103,7 +104,7 @@ export class FeedPump {
     const { context } = this.#shared
     const { id } = this.#lane.subscription
     let next = feed.next
-    let room = await this.#room()
+    let room = feed.state === 'rejoining' ? chunkRows : await this.#room()
     let leasedAt = context.clock.now()
     if (room <= 0) {
       await pause(waitMs, this.#signal)
@@ -122,7 +123,7 @@ export class FeedPump {
         if (room <= 0 && feed.state !== 'rejoining') return
         if (room <= 0) room = chunkRows
         if (context.clock.now() - leasedAt > leaseMs / 3) {
-          if (!(await this.#mayPump())) return
+          if (!(await this.#mayPump(feed))) return
           leasedAt = context.clock.now()
         }
       }

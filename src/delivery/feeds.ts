@@ -53,7 +53,7 @@ export class Feeds {
   tend(): void {
     for (const lane of this.#catalog.lanes) {
       const { id, feed, topic: name } = lane.subscription
-      if (feed.state === 'attached' || !lane.isActive) {
+      if (feed.state === 'attached' || (feed.state === 'detached' && !lane.isActive)) {
         this.#pumps.get(id)?.stop()
         this.#pumps.delete(id)
         continue

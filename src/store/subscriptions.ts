@@ -7,8 +7,10 @@ export interface Subscriptions {
    * `create` resolved is seen by whoever reads the counter after that.
    */
   version(): Promise<number>
-  /** Everything as of one moment. */
-  load(): Promise<SubscriptionSnapshot>
+  /** As of one moment: everything, or what has changed since the counter stood at `since`. */
+  load(since?: number): Promise<SubscriptionSnapshot>
+  /** Of all that there are. */
+  ids(): Promise<readonly string[]>
   list(page: SubscriptionPage): Promise<readonly StoredSubscription[]>
   /** Undefined where there is none. */
   get(id: string): Promise<StoredSubscription | undefined>
@@ -42,6 +44,8 @@ export interface Subscriptions {
 
 export interface SubscriptionSnapshot {
   readonly version: number
+  /** How many there are in all. */
+  readonly total: number
   readonly subscriptions: readonly StoredSubscription[]
 }
 

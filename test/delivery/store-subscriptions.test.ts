@@ -55,6 +55,21 @@ describe.each(databases)('subscriptions in %s', (database) => {
     }
   })
 
+  test('tell what has changed since, and what there is in all', async () => {
+    const kept = await subscribed(one)
+    const gone = await subscribed(one)
+    const { version } = await other.subscriptions.load()
+    const changed = await subscribed(one)
+    await one.subscriptions.feed(kept.id, kept.feed, { state: 'detached', from: 'a', next: 'a' })
+    await one.subscriptions.delete(gone.id)
+    const later = await other.subscriptions.load(version)
+    expect(later.subscriptions.map(({ id }) => id).sort()).toEqual([kept.id, changed.id].sort())
+    const ids = await other.subscriptions.ids()
+    expect(ids).toHaveLength(later.total)
+    expect(ids).not.toContain(gone.id)
+    expect((await other.subscriptions.load(later.version)).subscriptions).toEqual([])
+  })
+
   test('have names of their own', async () => {
     const first = await subscribed(one, { name: 'taken' })
     expect(await refusal(subscribed(other, { name: 'taken' }))).toMatchObject({ code: 'conflict' })

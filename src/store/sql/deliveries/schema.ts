@@ -10,8 +10,10 @@ export const deliveriesSchema = `
     id TEXT PRIMARY KEY, name TEXT UNIQUE, topic TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
     failing_since INTEGER, declared INTEGER NOT NULL, definition TEXT NOT NULL, sealed BLOB NOT NULL,
     revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
-    feed_state TEXT NOT NULL, feed_from TEXT, feed_to TEXT, feed_next TEXT, feed_owner TEXT, feed_until INTEGER
+    feed_state TEXT NOT NULL, feed_from TEXT, feed_to TEXT, feed_next TEXT, feed_owner TEXT, feed_until INTEGER,
+    changed INTEGER NOT NULL DEFAULT 0
   ) STRICT;
+  CREATE INDEX subscriptions_changed ON subscriptions (changed);
   CREATE INDEX subscriptions_topic ON subscriptions (topic, id);
   CREATE TABLE pending (subscription TEXT PRIMARY KEY, events INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;
   CREATE TABLE gone (subscription TEXT PRIMARY KEY) STRICT;

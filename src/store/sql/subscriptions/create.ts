@@ -26,7 +26,7 @@ export function* create(subscription: Subscription, sealed: Uint8Array, feed: Fe
   )
   if (row === undefined) throw nameTaken(name ?? id)
   yield* change('INSERT INTO pending (subscription, events, bytes) VALUES (?, 0, 0)', id)
-  yield* moveVersion()
+  yield* moveVersion(id)
   return row
 }
 

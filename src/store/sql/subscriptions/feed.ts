@@ -12,7 +12,7 @@ export function* changeFeed(id: string, from: Feed, to: Feed): Query<boolean> {
     id,
     ...feedValues(from),
   )
-  if (changed > 0) yield* moveVersion()
+  if (changed > 0) yield* moveVersion(id)
   return changed > 0
 }
 

@@ -5,7 +5,7 @@ import { type Vault, wrongKey } from '../vault.ts'
 import { create } from './create.ts'
 import { deleteSubscription } from './delete.ts'
 import { changeFeed, leaseFeed } from './feed.ts'
-import { get, list, load } from './read.ts'
+import { get, ids, list, load } from './read.ts'
 import { type SubscriptionRow, sealedOf, toSubscription } from './row.ts'
 import { transition } from './transition.ts'
 import { update } from './update.ts'
@@ -24,10 +24,11 @@ export function sqlSubscriptions(sql: Sql, vault: Vault, clock: Clock, where: st
 
   return {
     version: () => sql.read(version),
-    async load() {
-      const snapshot = await sql.read(load)
-      return { version: snapshot.version, subscriptions: await opened(snapshot.rows) }
+    async load(since = -1) {
+      const { version, total, rows } = await sql.read(() => load(since))
+      return { version, total, subscriptions: await opened(rows) }
     },
+    ids: () => sql.read(ids),
     list: async (page) => opened(await sql.read(() => list(page))),
     async get(id) {
       const row = await sql.read(() => get(id))

@@ -5,16 +5,24 @@ import { subscriptionVersion } from './version.ts'
 
 interface Snapshot {
   readonly version: number
+  readonly total: number
   readonly rows: readonly SubscriptionRow[]
 }
 
 /** One statement, so that counter and subscriptions are of the same moment. */
-export function* load(): Query<Snapshot> {
-  const rows = yield* all<SubscriptionRow & { readonly value: number; readonly id: string | null }>(
-    `SELECT counted.value, ${subscriptionColumns} FROM (${subscriptionVersion}) AS counted
-     LEFT JOIN subscriptions ON 1 = 1 ORDER BY id`,
+export function* load(since: number): Query<Snapshot> {
+  const rows = yield* all<
+    SubscriptionRow & { readonly value: number; readonly total: number; readonly id: string | null }
+  >(
+    `SELECT counted.value, (SELECT count(*) FROM subscriptions) AS total, ${subscriptionColumns}
+     FROM (${subscriptionVersion}) AS counted LEFT JOIN subscriptions ON changed > ? ORDER BY id`,
+    since,
   )
-  return { version: rows[0]!.value, rows: rows.filter(({ id }) => id !== null) }
+  return { version: rows[0]!.value, total: Number(rows[0]!.total), rows: rows.filter(({ id }) => id !== null) }
+}
+
+export function* ids(): Query<readonly string[]> {
+  return (yield* all<{ id: string }>('SELECT id FROM subscriptions')).map(({ id }) => id)
 }
 
 export function* list({ topic, limit, after }: SubscriptionPage): Query<readonly SubscriptionRow[]> {

@@ -19,6 +19,6 @@ export function* transition(
     id,
     ...from,
   )
-  if (changed > 0) yield* moveVersion()
+  if (changed > 0) yield* moveVersion(id)
   return changed > 0
 }

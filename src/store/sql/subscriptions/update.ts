@@ -30,6 +30,6 @@ export function* update(subscription: Subscription, sealed: Uint8Array, revision
     updatedAt,
     id,
   )
-  yield* moveVersion()
+  yield* moveVersion(id)
   return row!
 }
