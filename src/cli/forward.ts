@@ -68,7 +68,7 @@ export async function forward(to: Forwarding, { event, attempt, retryMs }: Forwa
 
 /** The same on every attempt, in the form that the gateway's own have. */
 function webhookId({ name, topic }: Forwarding, source: string, id: string): string {
-  const digest = createHash('sha256').update(`${name}\n${topic}\n${source}\n${id}`).digest('hex')
+  const digest = createHash('sha256').update(`${name}\n${topic}\n${source}\n${id}`).digest('base64url')
   return `dlv_${digest.slice(0, 32)}`
 }
 
