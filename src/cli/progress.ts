@@ -14,8 +14,8 @@ export class TerminalLine {
   #shown = false
 
   progress(progress: Progress, state: string): void {
-    // Longer than the terminal, it would wrap, and what wrapped could not be written anew.
-    const text = progressText(progress, state).slice(0, (process.stdout.columns ?? 80) - 1)
+    // A terminal may say 0 of itself. Longer than it is, the text would wrap, and what wrapped could not be written anew.
+    const text = progressText(progress, state).slice(0, (process.stdout.columns || 80) - 1)
     process.stdout.write(`\r\x1b[K${colours.cyan(text)}`)
     this.#shown = true
   }
