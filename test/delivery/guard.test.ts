@@ -3,6 +3,7 @@ import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { GatewayError } from '../../src/core/errors.ts'
 import type { Sender } from '../../src/core/sender.ts'
+import { Link } from '../../src/webhook/link.ts'
 import { answer } from './receiver.ts'
 import { diallerTo, newReceiver, newSender, send, subscriptionOf } from './sending.ts'
 
@@ -284,6 +285,17 @@ describe('F: names', () => {
     expect(await send(sender, subscription)).toMatchObject({ stage: 'dns' })
     broken = false
     expect(await send(sender, subscription)).toMatchObject({ status: 200 })
+  })
+
+  test('an address is checked again when it is dialled', async () => {
+    const { dialled, dialler } = diallerTo(port)
+    const target = { origin: 'http://a.example', secure: false, host: 'a.example', literal: false, port, path: '/' }
+    const refuse = () => 'a private network'
+    const link = new Link({ target, addresses: ['10.0.0.1'], dialler, refuse, context: undefined, session: undefined })
+    const { promise, resolve } = Promise.withResolvers<Error | null>()
+    link.connect({ hostname: 'a.example', protocol: 'http:', port: String(port) }, (...args) => resolve(args[0]))
+    expect(await promise).toMatchObject({ stage: 'guard' })
+    expect(dialled).toEqual([])
   })
 
   test('the next address is tried where one refuses', async () => {

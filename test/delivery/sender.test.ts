@@ -262,6 +262,18 @@ describe('G: endpoints that misbehave', () => {
     expect(receiver.connections).toBe(2)
   })
 
+  test('a body that is too large is not waited for', async () => {
+    const receiver = await newReceiver()
+    receiver.scripts.set('/slow', raw('HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\nx'))
+    receiver.scripts.set('/large', raw('HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n', 'x'.repeat(20_000)))
+    const sender = newSender()
+    const slow = send(sender, subscriptionOf(`${receiver.url}/slow`)).then(() => 'slow')
+    await receiver.received(1)
+    const large = send(sender, subscriptionOf(`${receiver.url}/large`)).then(() => 'large')
+    expect(await Promise.race([slow, large])).toBe('large')
+    await slow
+  })
+
   test('an endpoint that is not there', async () => {
     const receiver = await newReceiver()
     const { url } = receiver
@@ -281,6 +293,7 @@ describe('G: endpoints that misbehave', () => {
     const sender = newSender({ dialler })
     const quick = await send(sender, subscriptionOf('http://127.0.0.1/', { timeoutMs: 50 }))
     expect(quick).toMatchObject({ stage: 'timeout', error: 'No connection was made in time.' })
+    expect(sockets.map(({ destroyed }) => destroyed)).toEqual([true])
     const patient = await send(sender, subscriptionOf('http://127.0.0.1/', { timeoutMs: 25_000 }))
     expect(patient).toMatchObject({ stage: 'connect', error: 'The connection was not made in time.' })
     expect(patient.durationMs).toBeLessThan(15_000)
