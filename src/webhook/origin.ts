@@ -16,7 +16,7 @@ const maxHeaderBytes = 16 << 10
 const nowhere: ReadonlySet<string> = new Set()
 
 /** The connections without a request, of all origins together. */
-export interface Kept {
+interface Kept {
   count: number
   readonly max: number
 }
