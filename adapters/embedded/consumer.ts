@@ -23,6 +23,8 @@ export class EmbeddedConsumer implements Consumer, Member {
   readonly #hub: GroupHub
   readonly #prefetch: number
   readonly #holdKeys: boolean
+  /** Before its first pull: what a crashed process held comes before what nobody has had. */
+  #takeOver: boolean
   /** The leases that it holds, oldest first: nonce → [seq, when the lease ends]. */
   readonly #held = new Map<number, readonly [seq: number, expiresAt: number]>()
   /** Rings when it may hold more. */
@@ -36,6 +38,7 @@ export class EmbeddedConsumer implements Consumer, Member {
     this.#hub = hub
     this.#prefetch = prefetch
     this.#holdKeys = holdKeys
+    this.#takeOver = !holdKeys
     hub.join(this)
   }
 
@@ -118,7 +121,13 @@ export class EmbeddedConsumer implements Consumer, Member {
   async #ask(max: number): Promise<{ handed: Delivery[]; more: boolean }> {
     this.#asked += max
     try {
-      const answer = await this.#link.call('pull', { ...this.#key, max, holdKeys: this.#holdKeys })
+      const answer = await this.#link.call('pull', {
+        ...this.#key,
+        max,
+        holdKeys: this.#holdKeys,
+        takeOver: this.#takeOver,
+      })
+      this.#takeOver = false
       const now = this.#link.now()
       if (answer.nextAt !== null) this.#hub.ringAt(answer.nextAt, now)
       const handed = this.#deliveries(answer)

@@ -50,7 +50,8 @@ export interface OpenOptions {
   readonly prefetch: number
   /**
    * Whether an event is held back while an earlier one of its key is unsettled, where the broker does that (`exclusiveKeys`);
-   * true where absent. Who says false keeps the order of a key by itself: events come in that order.
+   * true where absent. Who says false keeps the order of a key by itself, and is the group's only consumer: events come in
+   * that order, and what one before it held and did not settle comes first, at once.
    */
   readonly holdKeys?: boolean
 }

@@ -37,6 +37,8 @@ export interface GatewayOptions {
   readonly log: Logger
   /** Where tests end the process. */
   readonly failpoint?: (point: Failpoint) => void
+  /** Where tests break the store, to see that what checks the gateway notices. */
+  readonly decorate?: (store: Store) => Store
 }
 
 export interface RunningGateway {
@@ -54,8 +56,9 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   try {
     let store: Store | undefined
     const openStore = async (): Promise<Store> => {
-      store = await openConfigured(loaded, clock)
-      release.push(store.close)
+      const opened = await openConfigured(loaded, clock)
+      release.push(opened.close)
+      store = options.decorate?.(opened) ?? opened
       return store
     }
     const opening = openConfig(loaded, {

@@ -38,6 +38,7 @@ export class Entries {
   readonly #wait: StatementSync
   readonly #delete: StatementSync
   readonly #dropAll: StatementSync
+  readonly #lapse: StatementSync
   readonly #lapsed: Query<[seq: number, key: number | null]>
   readonly #cursor: StatementSync
 
@@ -67,6 +68,7 @@ export class Entries {
     this.#lease = db.prepare(
       `UPDATE entry SET state = ${leased}, attempt = ?, nonce = ?, due = ? WHERE grp = ? AND seq = ?`,
     )
+    this.#lapse = db.prepare(`UPDATE entry SET due = ? WHERE grp = ? AND due > ? AND state = ${leased}`)
     this.#wait = db.prepare(
       `UPDATE entry SET state = ${waiting}, attempt = ?, nonce = NULL, due = ? WHERE grp = ? AND seq = ?`,
     )
@@ -91,6 +93,11 @@ export class Entries {
 
   inFlight(group: number, now: number): number {
     return this.#inFlight.get(group, now)![0]
+  }
+
+  /** Every lease of the group ends now. */
+  lapse(group: number, now: number): void {
+    this.#lapse.run(now, group, now)
   }
 
   oldest(group: number): number | undefined {

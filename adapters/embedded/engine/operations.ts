@@ -73,9 +73,12 @@ export interface Operations {
   groupSeek(input: GroupKey & { place: Place }): null
   /**
    * `nextAt` is when something becomes due that nobody announces, null where there is nothing of the kind. `more` says
-   * that pulling again at once may bring more. Without `holdKeys` no event waits for an earlier one of its key.
+   * that pulling again at once may bring more. Without `holdKeys` no event waits for an earlier one of its key; what was
+   * leased before and is not settled comes first where `takeOver` says that nobody holds it any more.
    */
-  pull(input: GroupKey & { max: number; holdKeys: boolean }): Handed & { nextAt: number | null; more: boolean }
+  pull(
+    input: GroupKey & { max: number; holdKeys: boolean; takeOver: boolean },
+  ): Handed & { nextAt: number | null; more: boolean }
   /**
    * For each item the new lease where it was extended, true where it was settled otherwise, false where it was stale.
    * `due` is how many events can be pulled again at once because of it, `nextAt` when the first of the others can.

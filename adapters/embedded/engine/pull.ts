@@ -67,12 +67,13 @@ export class Puller {
     this.#nonce = nonce
   }
 
-  pull({ topic, group, max, holdKeys }: Parameters<Operations['pull']>[0]): ReturnType<Operations['pull']> {
+  pull({ topic, group, max, holdKeys, takeOver }: Parameters<Operations['pull']>[0]): ReturnType<Operations['pull']> {
     const source = this.#topics.get(topic)
     const found = this.#groups.get({ topic, group })
     const now = this.#now()
     const expiresAt = now + found.leaseMs
     const hand = new Hand()
+    if (takeOver) this.#entries.lapse(found.id, now)
     this.#again(source, found, hand, max, now, expiresAt)
     const stopped = this.#fresh(source, found, hand, max, holdKeys, expiresAt)
     const nextAt = hand.seqs.length === 0 ? this.#entries.nextDue(found.id) : null

@@ -1,0 +1,43 @@
+// A whole gateway as a process of its own, which ends itself at a place that its orders name. One argument: the orders.
+import { builtInConfig } from '../../../src/config/load.ts'
+import type { Failpoint } from '../../../src/delivery/context.ts'
+import { startGateway } from '../../../src/runtime/node.ts'
+import { broken, type Control } from './controls.ts'
+
+export interface Orders {
+  readonly config: Record<string, unknown>
+  /** Where relative paths of the configuration begin. */
+  readonly folder: string
+  /** Ends the process, by a signal that nothing can answer, when it comes to this place for the `nth` time. */
+  readonly die?: { readonly at: Failpoint; readonly nth: number }
+  /** What is wrong with this gateway, for seeing that it is noticed. */
+  readonly control?: Control
+}
+
+const { config, folder, die, control } = JSON.parse(process.argv[2]!) as Orders
+let left = die?.nth ?? 0
+
+const gateway = await startGateway({
+  loaded: builtInConfig(config, folder),
+  file: undefined,
+  environment: {},
+  host: '127.0.0.1',
+  port: 0,
+  createOn: undefined,
+  allowLoopback: true,
+  log: (level, message, fields) => {
+    if (level !== 'info' && message !== 'delivery')
+      process.stderr.write(`${new Date().toISOString()} ${message} ${JSON.stringify(fields)}\n`)
+  },
+  ...(die !== undefined && {
+    failpoint: (point) => {
+      if (point === die.at && --left === 0) process.kill(process.pid, 'SIGKILL')
+    },
+  }),
+  ...(control !== undefined && { decorate: (store) => broken(store, control) }),
+})
+process.stdout.write(`${JSON.stringify({ event: 'listening', url: gateway.url })}\n`)
+
+process.once('SIGTERM', () => void gateway.stop().then(() => process.exit(0)))
+// Whoever started it is gone.
+process.stdin.resume().once('close', () => process.exit(1))
