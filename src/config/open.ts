@@ -7,7 +7,7 @@ import type { AdapterRegistry } from './adapters.ts'
 import { bind } from './bindings.ts'
 import { type OpenedBroker, openBrokers, prepareBrokers } from './brokers.ts'
 import type { LoadedConfig } from './load.ts'
-import { type TopicPlace, TopicTable } from './registry.ts'
+import { type LeaseHolder, type TopicPlace, TopicTable } from './registry.ts'
 import { type DeclaredTopic, declaredTopics, ensureTopic, refusals } from './topics.ts'
 
 export interface OpenContext {
@@ -20,6 +20,13 @@ export interface OpenContext {
   /** The broker on which topics come into being on first use; undefined where they are only declared. */
   readonly createOn: string | undefined
   readonly onCreate: (topic: string, broker: string) => void
+  /**
+   * A topic that the gateway needs itself. Where it is not declared, and topics do not come into being on first use, it is
+   * made on the first broker whose topics are made by declaring them; where there is none, there is no such topic.
+   */
+  readonly systemTopic?: string
+  /** Absent where the gateway adds nothing to a broker. Asked for once bindings were. */
+  readonly hold?: LeaseHolder
 }
 
 export interface OpenedConfig {
@@ -70,7 +77,7 @@ async function openTopics(
 
   const creator = context.createOn === undefined ? undefined : brokers.get(context.createOn)
   const maker = creator && ((name: string) => makeTopic(name, creator, context, bindings, known))
-  const table = new TopicTable(context.limits, context.clock, context.hooks, maker)
+  const table = new TopicTable(context.limits, context.clock, context.hooks, maker, context.hold)
   for (const { topic, binding } of bound) {
     await ensureTopic(topic)
     if (typeof binding === 'string') continue
@@ -78,6 +85,8 @@ async function openTopics(
     await table.add(placeOf(topic, binding))
   }
   if (creator !== undefined) await addExisting(table, creator, declared, known)
+  else if (context.systemTopic !== undefined)
+    await addSystemTopic(table, context.systemTopic, context, brokers, bindings, known)
   return table
 }
 
@@ -99,17 +108,32 @@ async function addExisting(
   }
 }
 
+async function addSystemTopic(
+  table: TopicTable,
+  name: string,
+  context: OpenContext,
+  brokers: ReadonlyMap<string, OpenedBroker>,
+  bindings: Bindings,
+  known: ReadonlyMap<string, Binding>,
+): Promise<void> {
+  const home = [...brokers.values()].find(({ adapter }) => adapter.declaringCreates)
+  if (home === undefined || table.resolve(name) !== undefined) return
+  // What it held where it was before is history, and nobody's to drain.
+  await table.add({ ...(await makeTopic(name, home, context, bindings, known, true)), isSystem: true })
+}
+
 async function makeTopic(
   name: string,
   { name: brokerName, broker }: OpenedBroker,
   context: OpenContext,
   bindings: Bindings,
   known: ReadonlyMap<string, Binding>,
+  abandon = false,
 ): Promise<TopicPlace> {
-  const binding = bind({ name, brokerName, brokerTopic: name, abandon: false }, known.get(name))
+  const binding = bind({ name, brokerName, brokerTopic: name, abandon }, known.get(name))
   if (typeof binding === 'string') throw new GatewayError('conflict', binding)
   await broker.admin?.ensure(name, {})
   await bindings.put(binding)
-  context.onCreate(name, brokerName)
+  if (name !== context.systemTopic) context.onCreate(name, brokerName)
   return { name, brokerName, brokerTopic: name, broker, epoch: binding.epoch }
 }

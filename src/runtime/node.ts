@@ -5,9 +5,11 @@ import { systemClock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Failpoint } from '../delivery/context.ts'
+import { HeldTopics } from '../delivery/held/topic.ts'
 import type { Gateway } from '../http/gateway.ts'
 import type { Store } from '../store/store.ts'
 import { nodeAdapters } from './adapters.ts'
+import { systemTopic } from './announcements.ts'
 import { docsAsset } from './assets.ts'
 import { declaredSubscriptions } from './declared.ts'
 import { NodeKeyRing } from './key-ring.ts'
@@ -58,9 +60,11 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     const openStore = async (): Promise<Store> => {
       const opened = await openConfigured(loaded, clock)
       release.push(opened.close)
+    release.push(() => held.close())
       store = options.decorate?.(opened) ?? opened
       return store
     }
+    const held = new HeldTopics(() => ({ clock, store: store!.heldGroups, log }))
     const opening = openConfig(loaded, {
       registry: nodeAdapters,
       bindings: async () => (await openStore()).bindings,
@@ -71,7 +75,9 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
         onFault: ({ message, cause }) => log('error', message, { cause: String(cause) }),
       },
       createOn: options.createOn,
+      systemTopic,
       onCreate: (topic, broker) => log('info', 'A topic was made on first use.', { topic, broker }),
+      hold: (place) => held.add(place),
     })
     // While brokers open, the app is loaded.
     const [opened, { createApp }, { listen }] = await Promise.all([

@@ -47,7 +47,8 @@ describe.each(databases)('secrets in %s', (database) => {
   })
 
   test('that two replicas with different keys would make: one of them is refused', async () => {
-    const results = await Promise.allSettled([stage.open('a'), stage.open('b')])
+    const sealing = async (key: string) => subscribed(await stage.open(key))
+    const results = await Promise.allSettled([sealing('a'), sealing('b')])
     expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
   })
 })

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import type { Clock } from '../../core/clock.ts'
 import type { Store } from '../store.ts'
 import { openDatabase } from './database.ts'
@@ -50,7 +49,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
   }
   try {
     // A wrong key is told now. One that nothing needs yet is not made.
-    if (encryptionKey !== undefined || existsSync(keyFile) || (await vault.used())) await vault.seal()
+    if (await vault.used()) await vault.seal()
   } catch (error) {
     await store.close()
     throw error
