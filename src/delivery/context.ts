@@ -17,6 +17,8 @@ export interface DeliveryContext {
   readonly digest: (text: string) => string
   /** How many attempts may run at once, of all subscriptions together. */
   readonly maxAttempts: number
+  /** Whether this process has no time to spare, so that what it measures of endpoints is its own slowness. Cheap. */
+  readonly isBusy?: () => boolean
   readonly observer: Observer
   readonly log: Logger
   /** Tells the world what happened to a subscription. Never rejects, never waits. */

@@ -8,7 +8,17 @@ import { Queue } from './queue.ts'
 import type { Slots } from './slots.ts'
 
 /** What an event may have to wait here for its first attempt; where it would be longer, it is written down at once. */
-const patienceMs = 250
+const patienceMs = 500
+/** The same while it is the gateway that is slow, and not the endpoint: to write it down would make it slower yet. */
+const busyPatienceMs = 2000
+/** An endpoint that takes so long is slow; while it is the gateway that is, it must take longer to be told apart. */
+const slowMs = 250
+const busySlowMs = 1000
+/**
+ * How long an attempt is taken to last before one has ended. A backlog that is pulled at once must not all be written
+ * down because nothing is known yet: that costs more than delivering it. An endpoint that hangs soon tells, by hanging.
+ */
+const unknownMs = { toAdmit: 5, toClaim: 50 } as const
 /** So many claimed rows may wait in memory for their turn. */
 const maxAhead = 512
 /** How much a new duration moves the average. */
@@ -28,7 +38,7 @@ export class Lane {
   #breaker: Breaker
   #bucket: Bucket | undefined
   #running = 0
-  #averageMs = 50
+  #averageMs: number | undefined
   /** When those that run began, the oldest first, as far as they have not ended. */
   readonly #began = new Set<{ at: number }>()
   #notBefore = 0
@@ -85,12 +95,17 @@ export class Lane {
   get admits(): boolean {
     if (!this.isActive || this.opensAt > this.#context.clock.now()) return false
     if (this.#breaker.state === 'half-open') return this.#running === 0 && this.#queue.length === 0
-    return this.#expectedWaitMs <= patienceMs
+    return this.#expectedWaitMs <= (this.#isBusy ? busyPatienceMs : patienceMs)
   }
 
   /** Whether an attempt takes so long that no event should wait for one, not even its second. */
   get isSlow(): boolean {
-    return this.#averageMs > patienceMs || this.#hangingMs > patienceMs
+    const ms = Math.max(this.#averageMs ?? 0, this.#hangingMs)
+    return ms > slowMs && (ms > busySlowMs || !this.#isBusy)
+  }
+
+  get #isBusy(): boolean {
+    return this.#context.isBusy?.() === true
   }
 
   /** How many more rows are worth claiming now: enough for what will be done until the next claim comes back. */
@@ -108,7 +123,10 @@ export class Lane {
   /** What runs, and what will be begun within its patience. */
   get #capacity(): number {
     const { concurrency, ratePerSecond } = this.#subscription.policy
-    const perSecond = Math.min(ratePerSecond ?? Infinity, (concurrency * 1000) / Math.max(this.#averageMs, 0.5))
+    const perSecond = Math.min(
+      ratePerSecond ?? Infinity,
+      (concurrency * 1000) / Math.max(this.#averageMs ?? unknownMs.toClaim, 0.5),
+    )
     const ahead = Math.min(maxAhead, Math.floor(perSecond * (patienceMs / 1000)))
     return ratePerSecond === null ? concurrency + ahead : Math.min(concurrency, Math.ceil(perSecond)) + ahead
   }
@@ -117,7 +135,7 @@ export class Lane {
     const { concurrency, ratePerSecond } = this.#subscription.policy
     const ahead = this.#queue.length + Math.max(0, this.#running - concurrency + 1)
     if (ahead === 0) return 0
-    const byDuration = (ahead * Math.max(this.#averageMs, this.#hangingMs)) / concurrency
+    const byDuration = (ahead * Math.max(this.#averageMs ?? unknownMs.toAdmit, this.#hangingMs)) / concurrency
     return ratePerSecond === null ? byDuration : Math.max(byDuration, (ahead * 1000) / ratePerSecond)
   }
 
@@ -225,7 +243,8 @@ export class Lane {
       this.#breaker.forget()
       return
     }
-    this.#averageMs += weight * (result.durationMs - this.#averageMs)
+    const average = this.#averageMs ?? result.durationMs
+    this.#averageMs = average + weight * (result.durationMs - average)
     if (succeeded(result)) {
       this.#breaker.succeeded()
       return

@@ -25,6 +25,22 @@ export interface DeliveryOptions {
 const maxAttempts = 2048
 const maxConnectionsPerHost = 256
 
+/** From this share of its time on the event loop has none to spare, over windows of at least so long. */
+const busyShare = 0.9
+const windowMs = 20
+
+function busyLoop(): () => boolean {
+  let last = performance.eventLoopUtilization()
+  let isBusy = false
+  return () => {
+    const now = performance.eventLoopUtilization()
+    if (now.idle + now.active - last.idle - last.active < windowMs) return isBusy
+    isBusy = performance.eventLoopUtilization(now, last).utilization >= busyShare
+    last = now
+    return isBusy
+  }
+}
+
 /** Delivery on Node, and what of it the API needs. */
 export function createDelivery(options: DeliveryOptions): { engine: DeliveryEngine; webhooks: Webhooks } {
   const { clock, store, topics, observer, log, allowPrivate, allowLoopback, ownHosts, failpoint } = options
@@ -37,6 +53,7 @@ export function createDelivery(options: DeliveryOptions): { engine: DeliveryEngi
     topics,
     digest: (text) => createHash('sha256').update(text).digest('base64url'),
     maxAttempts,
+    isBusy: busyLoop(),
     observer,
     log,
     announce: announcer(topics, clock, log),
