@@ -6,6 +6,7 @@ import type { Limits } from '../core/limits.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Subscription } from '../core/subscription.ts'
 import type { OpenTopic } from '../core/topic.ts'
+import type { PublishTracer } from '../core/trace-context.ts'
 import type { Store } from '../store/store.ts'
 import type { Feed } from '../store/subscriptions.ts'
 import type { Metrics } from './metrics.ts'
@@ -29,6 +30,8 @@ export interface Gateway {
   /** Origins that browsers may call from; `*` is all. */
   readonly cors: readonly string[]
   readonly metrics: Metrics
+  /** Undefined where nothing is traced. */
+  readonly tracer?: PublishTracer
   readonly log: Logger
   /** A file of the API page, by name; undefined where there is none. */
   readonly asset: (name: string) => Promise<Asset | undefined>

@@ -10,6 +10,7 @@ import { payloadOf } from '../../webhook/providers/payload.ts'
 import { announcedBytes, budgetOf, readBody } from '../body.ts'
 import type { Gateway } from '../gateway.ts'
 import { type EventMaker, eventMaker } from '../hook-event.ts'
+import { RequestTrace } from '../publish-trace.ts'
 import { answerOne, countResults } from '../receipts.ts'
 import { type Call, param, type Route } from '../route.ts'
 import { stored } from '../schemas.ts'
@@ -99,12 +100,18 @@ async function publishOnce(gateway: Gateway, name: string, topic: OpenTopic, eve
   if (begun.kind !== 'started') {
     throw new GatewayError('conflict', 'The same webhook is being taken right now.')
   }
+  // A trace begins here: whoever sent it signed no trace of its own.
+  const trace = RequestTrace.begin(gateway, topic.name, undefined)
   let results: readonly PublishResult[]
   try {
-    results = await topic.publisher.publish([event], { bytes })
+    results = await topic.publisher.publish([trace?.apply(event) ?? event], { bytes })
+    trace?.published(results)
   } catch (error) {
+    trace?.failed(error)
     await idempotency.release(scope, begun.token)
     throw error
+  } finally {
+    trace?.end()
   }
   countResults(gateway, topic.name, results)
   const result = results[0]!

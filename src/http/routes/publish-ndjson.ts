@@ -7,6 +7,7 @@ import { budgetOf, chunksOf, refuseEncoding, type Share } from '../body.ts'
 import { LineSplitter } from '../lines.ts'
 import { Outlet } from '../outlet.ts'
 import { withKey } from '../publish-forms.ts'
+import { RequestTrace } from '../publish-trace.ts'
 import { countResults, receipt } from '../receipts.ts'
 import { type Call, ending } from '../route.ts'
 
@@ -39,10 +40,14 @@ export async function publishLines(
   }
   refuseEncoding(call.request)
   const topic = known ?? (await call.gateway.topics.create(call.context.req.param('topic') ?? ''))
+  const trace = RequestTrace.begin(call.gateway, topic.name, call.request.headers)
   const out = new Outlet(receiptBytes)
   const share = budgetOf(call.gateway).share()
-  const stream = new LineStream(call, topic, intent, key, defaults, out)
-  stream.run(share).finally(() => share.hold(0))
+  const stream = new LineStream(call, topic, intent, key, defaults, out, trace)
+  stream.run(share).finally(() => {
+    share.hold(0)
+    trace?.end()
+  })
   return new Response(out.readable, { headers: { 'content-type': 'application/x-ndjson' } })
 }
 
@@ -56,6 +61,7 @@ class LineStream {
   readonly #key: string | undefined
   readonly #defaults: Defaults
   readonly #out: Outlet
+  readonly #trace: RequestTrace | undefined
   readonly #broken = new BrokenKeys()
   readonly #encoder = new TextEncoder()
   readonly #summary = { stored: 0, failed: 0, unknown: 0 }
@@ -71,6 +77,7 @@ class LineStream {
     key: string | undefined,
     defaults: Defaults,
     out: Outlet,
+    trace: RequestTrace | undefined,
   ) {
     this.#call = call
     this.#topic = topic
@@ -78,6 +85,7 @@ class LineStream {
     this.#key = key
     this.#defaults = defaults
     this.#out = out
+    this.#trace = trace
   }
 
   /** Never rejects. Where the body breaks off, the summary is missing, and what has no receipt is unknown. */
@@ -139,7 +147,8 @@ class LineStream {
     for (const line of lines) {
       try {
         if (line === 'too-long') throw new GatewayError('too_large', `A line has at most ${limits.line} bytes.`)
-        const event = withKey(parseStructured(line, 0, line.length, limits.depth, this.#defaults), this.#key)
+        const keyed = withKey(parseStructured(line, 0, line.length, limits.depth, this.#defaults), this.#key)
+        const event = this.#trace?.apply(keyed) ?? keyed
         parsed.push({ event, size: this.#topic.publisher.checkSize(event) })
       } catch (error) {
         parsed.push(toGatewayError(error).toItem())
@@ -181,6 +190,7 @@ class LineStream {
     const { delayMs } = this.#intent
     const results = await this.#topic.publisher.publish(events, { delayMs, bytes, paced: true })
     if (results.some(({ status }) => status !== 'stored')) this.#broken.note(events, results)
+    this.#trace?.published(results)
     countResults(this.#call.gateway, this.#topic.name, results)
     return results
   }

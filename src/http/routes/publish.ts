@@ -10,6 +10,7 @@ import type { Gateway } from '../gateway.ts'
 import { idempotent } from '../idempotency.ts'
 import { partialFailure } from '../problem.ts'
 import { bodyLimit, type Form, formOf, parseEvents } from '../publish-forms.ts'
+import { RequestTrace } from '../publish-trace.ts'
 import { answerOne, countResults, receipt } from '../receipts.ts'
 import { type Call, findTopic, param, parameters, type Route, validate } from '../route.ts'
 import { duration, flag, newCloudEvent, receiptLine, stored, storedItem } from '../schemas.ts'
@@ -60,12 +61,14 @@ export function publishRoutes(gateway: Gateway): Route[] {
     const wanted = call.request.url.includes('?') ? parametersFor(call, known, form) : {}
     const intent = { delayMs: wanted.delay ?? 0, atomic: wanted.atomic ?? false }
     if (form === 'ndjson') return publishLines(call, known, intent, wanted.key, defaultsFor(name))
+    const trace = RequestTrace.begin(gateway, name, call.request.headers)
     const limit = bodyLimit(gateway, form)
     budget.check(Math.min(announcedBytes(call.request), limit))
     const share = budget.share()
     try {
       const body = await readBody(call, limit, share.hold)
-      const events = parseEvents(call, form, body, wanted, defaultsFor(name))
+      const parsed = parseEvents(call, form, body, wanted, defaultsFor(name))
+      const events = trace === undefined ? parsed : parsed.map((event) => trace.apply(event))
       const topic = known ?? (await call.gateway.topics.create(name))
       if (known === undefined) gate(topic, intent)
       if (intent.atomic) requireAtomic(topic.broker.capabilities, events.length)
@@ -73,11 +76,16 @@ export function publishRoutes(gateway: Gateway): Route[] {
       for (let i = 0; i < events.length; i++) {
         bytes += topic.publisher.checkSize(events[i]!, form === 'batch' ? `/${i}` : '')
       }
-      const publishing = (final: readonly Event[]) => send(call, topic, final, { ...intent, bytes }, form === 'batch')
+      const publishing = (final: readonly Event[]) =>
+        send(call, topic, final, { ...intent, bytes }, form === 'batch', trace)
       if (!call.request.headers.has('idempotency-key')) return await publishing(events)
       return await idempotent(call, name, body, events, publishing)
+    } catch (thrown) {
+      trace?.failed(thrown)
+      throw thrown
     } finally {
       share.hold(0)
+      trace?.end()
     }
   }
 
@@ -120,8 +128,10 @@ async function send(
   events: readonly Event[],
   options: SubmitOptions,
   several: boolean,
+  trace: RequestTrace | undefined,
 ): Promise<Response> {
   const results = await topic.publisher.publish(events, options)
+  trace?.published(results)
   countResults(call.gateway, topic.name, results)
   if (!several) return answerOne(topic.name, results[0]!)
   if (results.every(({ status }) => status === 'stored')) {
