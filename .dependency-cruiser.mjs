@@ -27,11 +27,11 @@ const configuration = {
     room('config-imports-core', '^src/config/', '^src/(config|core)/'),
     room('webhook-imports-core', '^src/webhook/', '^src/(webhook|core)/'),
     room('store-imports-core', '^src/store/', '^src/(store|core)/'),
-    room('delivery-imports-core-and-the-store-port', '^src/delivery/', '^src/((delivery|core)/|store/[a-z]+\\.ts$)'),
+    room('delivery-imports-core-and-the-store-port', '^src/delivery/', '^src/((delivery|core)/|store/[a-z-]+\\.ts$)'),
     room(
       'http-imports-core-webhook-and-the-store-port',
       '^src/http/',
-      '^src/((http|core|webhook)/|store/[a-z]+\\.ts$)',
+      '^src/((http|core|webhook)/|store/[a-z-]+\\.ts$)',
     ),
     room('adapters-import-core-only', '^adapters/([^/]+)/', '^(src/core|adapters/$1)/'),
     room('conformance-imports-core-only', '^test/conformance/', '^(test/conformance|src/core)/'),

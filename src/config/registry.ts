@@ -1,14 +1,17 @@
 import type { Broker } from '../core/broker.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
-import { PullGroups } from '../core/group.ts'
+import { PullGroups, type PullSource } from '../core/group.ts'
 import type { Limits } from '../core/limits.ts'
 import { type OpenTopic, Publisher, type PublisherHooks } from '../core/topic.ts'
 
-export type TopicPlace = Pick<OpenTopic, 'name' | 'brokerName' | 'brokerTopic' | 'broker' | 'epoch'>
+export type TopicPlace = Pick<OpenTopic, 'name' | 'brokerName' | 'brokerTopic' | 'broker' | 'epoch' | 'isSystem'>
 
 /** Makes a topic that is not there; its place says where. */
 export type TopicMaker = (name: string) => Promise<TopicPlace>
+
+/** Keeps the leases of a topic whose broker binds receipts to a connection. */
+export type LeaseHolder = (place: TopicPlace) => PullSource
 
 /** The topics that the gateway knows. Where it has a maker, topics come into being on first use. */
 export class TopicTable {
@@ -17,16 +20,18 @@ export class TopicTable {
   readonly #clock: Clock
   readonly #hooks: PublisherHooks
   readonly #make: TopicMaker | undefined
+  readonly #hold: LeaseHolder | undefined
   readonly #topics = new Map<string, OpenTopic>()
   readonly #making = new Map<string, Promise<OpenTopic>>()
-  readonly #groups = new Map<Broker, PullGroups>()
+  readonly #groups = new Map<PullSource, PullGroups>()
 
-  constructor(limits: Limits, clock: Clock, hooks: PublisherHooks, make?: TopicMaker) {
+  constructor(limits: Limits, clock: Clock, hooks: PublisherHooks, make?: TopicMaker, hold?: LeaseHolder) {
     this.creates = make !== undefined
     this.#limits = limits
     this.#clock = clock
     this.#hooks = hooks
     this.#make = make
+    this.#hold = hold
   }
 
   resolve(name: string): OpenTopic | undefined {
@@ -55,14 +60,15 @@ export class TopicTable {
     const { broker, brokerTopic } = place
     const dedupWindowMs = (await stateOf(broker, brokerTopic))?.dedupWindowMs ?? broker.capabilities.dedupWindowMs
     const publisher = new Publisher(broker, brokerTopic, this.#limits, this.#clock, this.#hooks)
-    const topic = { ...place, dedupWindowMs, publisher, groups: this.#groupsOf(broker) }
+    const pulls = broker.capabilities.receipt === 'portable' ? broker : (this.#hold?.(place) ?? broker)
+    const topic = { ...place, dedupWindowMs, publisher, pulls, groups: this.#groupsOf(pulls) }
     this.#topics.set(place.name, topic)
     return topic
   }
 
-  #groupsOf(broker: Broker): PullGroups {
-    const groups = this.#groups.get(broker) ?? new PullGroups(broker)
-    this.#groups.set(broker, groups)
+  #groupsOf(source: PullSource): PullGroups {
+    const groups = this.#groups.get(source) ?? new PullGroups(source)
+    this.#groups.set(source, groups)
     return groups
   }
 }

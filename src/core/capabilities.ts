@@ -32,14 +32,16 @@ export function requireLog(broker: Broker): NonNullable<Broker['log']> {
   return broker.log
 }
 
-export function requireSeek(broker: Broker): NonNullable<Broker['groups']['seek']> {
+export function requireSeek(broker: Pick<Broker, 'capabilities' | 'groups'>): NonNullable<Broker['groups']['seek']> {
   const seek = broker.groups.seek
   if (seek === undefined || !broker.capabilities.seek)
     throw new UnsupportedError('seek', 'This broker cannot move a group.')
   return seek.bind(broker.groups)
 }
 
-export function requireDeadLetters(broker: Broker): NonNullable<Broker['deadLetters']> {
+export function requireDeadLetters(
+  broker: Pick<Broker, 'capabilities' | 'deadLetters'>,
+): NonNullable<Broker['deadLetters']> {
   if (broker.deadLetters === undefined || !broker.capabilities.reject)
     throw new UnsupportedError('reject', 'This broker keeps no dead letters.')
   return broker.deadLetters

@@ -1,4 +1,4 @@
-import type { Broker, Consumer, Delivery, Settlement, SettleResult } from './broker.ts'
+import type { Broker, CapabilityName, Consumer, Delivery, Settlement, SettleResult } from './broker.ts'
 import { requirePortableReceipt } from './capabilities.ts'
 import { formatDuration } from './duration.ts'
 import { UnsupportedError } from './errors.ts'
@@ -6,16 +6,22 @@ import { UnsupportedError } from './errors.ts'
 /** How many unsettled deliveries the pullers of one group may hold together, on this replica. */
 const prefetch = 100_000
 
+/** What pulling over HTTP asks of: the broker, or what the gateway makes of it where receipts are bound to a connection. */
+export interface PullSource extends Pick<Broker, 'capabilities' | 'open' | 'groups' | 'deadLetters'> {
+  /** The capabilities that the gateway adds. */
+  readonly added?: readonly CapabilityName[]
+}
+
 /**
  * Pull groups whose receipts are portable: any replica hands out and settles. A consumer here is never closed by itself,
  * for closing returns what its pullers still hold; it ends with the broker.
  */
 export class PullGroups {
-  readonly #broker: Broker
+  readonly #source: PullSource
   readonly #consumers = new Map<string, Promise<Consumer>>()
 
-  constructor(broker: Broker) {
-    this.#broker = broker
+  constructor(source: PullSource) {
+    this.#source = source
   }
 
   /** Waits up to `waitMs` for the first delivery. Rejects with `not_found` where there is no such group. */
@@ -44,7 +50,7 @@ export class PullGroups {
   }
 
   #gate(outcome: Settlement['outcome']): void {
-    const { reject, extend, nackDelayMs } = this.#broker.capabilities
+    const { reject, extend, nackDelayMs } = this.#source.capabilities
     if (outcome.kind === 'reject' && !reject) throw new UnsupportedError('reject', 'This broker keeps no dead letters.')
     if (outcome.kind === 'extend' && !extend) throw new UnsupportedError('extend', 'This broker cannot extend a lease.')
     if (outcome.kind === 'nack' && outcome.delayMs !== undefined && outcome.delayMs > nackDelayMs) {
@@ -56,11 +62,11 @@ export class PullGroups {
   }
 
   async #consumer(topic: string, group: string): Promise<Consumer> {
-    requirePortableReceipt(this.#broker.capabilities)
+    requirePortableReceipt(this.#source.capabilities)
     const name = `${topic}/${group}`
     const opened = this.#consumers.get(name)
     if (opened !== undefined) return opened
-    const opening = this.#broker.open(topic, group, { prefetch })
+    const opening = this.#source.open(topic, group, { prefetch })
     this.#consumers.set(name, opening)
     opening.catch(() => this.#consumers.delete(name))
     return opening

@@ -2,7 +2,7 @@ import type { Broker, PublishResult } from './broker.ts'
 import type { Clock } from './clock.ts'
 import { GatewayError } from './errors.ts'
 import { type Event, eventBytes, keyOf } from './event.ts'
-import type { PullGroups } from './group.ts'
+import type { PullGroups, PullSource } from './group.ts'
 import type { Limits } from './limits.ts'
 
 /** A topic that events can be published to and read from. */
@@ -12,10 +12,14 @@ export interface OpenTopic {
   /** The broker's name of it. */
   readonly brokerTopic: string
   readonly broker: Broker
+  /** The gateway made it for itself: nobody asked for it, so lists leave it out. */
+  readonly isSystem?: true
   /** Grows whenever the topic is bound to another broker. */
   readonly epoch: number
   readonly dedupWindowMs: number
   readonly publisher: Publisher
+  /** What its groups are pulled from. */
+  readonly pulls: PullSource
   readonly groups: PullGroups
 }
 

@@ -1,5 +1,6 @@
 import type { Bindings } from '../core/binding.ts'
 import type { Deliveries } from './deliveries.ts'
+import type { HeldGroups } from './held-groups.ts'
 import type { Operations } from './operations.ts'
 import type { Rates } from './rates.ts'
 import type { Subscriptions } from './subscriptions.ts'
@@ -16,6 +17,7 @@ export interface Store {
   readonly deliveries: Deliveries
   readonly operations: Operations
   readonly rates: Rates
+  readonly heldGroups: HeldGroups
   /** Random bytes that all replicas share, made by whoever asks first: they sign tickets. */
   secret(name: string): Promise<Uint8Array>
   /** Resolves where a write would work now. Answers within seconds. */

@@ -32,7 +32,7 @@ export function deadLetterRoutes(gateway: Gateway): Route[] {
 
   async function list(call: Call): Promise<Response> {
     const { topic, group } = pullable(call)
-    const letters = requireDeadLetters(topic.broker)
+    const letters = requireDeadLetters(topic.pulls)
     const { limit = gateway.limits.list, cursor } = query(call, listQuery)
     const page = { limit: limit + 1, ...(cursor !== undefined && { after: cursor }) }
     const found = await letters.list(topic.brokerTopic, group, page)
@@ -46,7 +46,7 @@ export function deadLetterRoutes(gateway: Gateway): Route[] {
 
   async function redrive(call: Call): Promise<Response> {
     const { topic, group } = pullable(call)
-    const letters = requireDeadLetters(topic.broker)
+    const letters = requireDeadLetters(topic.pulls)
     const { ids, all } = await readJson(call, redriveBody)
     if ((ids === undefined) === (all === undefined)) throw invalid('/ids', 'give either ids, or all: true')
     return json({ redriven: await letters.redrive(topic.brokerTopic, group, ids ?? 'all') })
@@ -54,7 +54,7 @@ export function deadLetterRoutes(gateway: Gateway): Route[] {
 
   async function remove(call: Call): Promise<Response> {
     const { topic, group } = pullable(call)
-    const letters = requireDeadLetters(topic.broker)
+    const letters = requireDeadLetters(topic.pulls)
     refuseQuery(call)
     await letters.delete(topic.brokerTopic, group, param(call, 'id'))
     return new Response(null, { status: 204 })

@@ -39,19 +39,19 @@ export function groupRoutes(gateway: Gateway): Route[] {
   async function put(call: Call): Promise<Response> {
     const group = groupName(call)
     const topic = await topicOrNew(call, 'consume')
-    requirePortableReceipt(topic.broker.capabilities)
+    requirePortableReceipt(topic.pulls.capabilities)
     const body = await readJson(call, putBody)
     const start = startOf(topic, body.start, '/start')
     const options = { start, leaseMs: body.lease ?? limits.lease, maxAttempts: body.maxAttempts }
     if (call.request.headers.has('if-match')) requireMatch(call, await tagIfThere(topic, group))
-    const created = await topic.broker.groups.create(topic.brokerTopic, group, options)
-    const state = await topic.broker.groups.describe(topic.brokerTopic, group)
+    const created = await topic.pulls.groups.create(topic.brokerTopic, group, options)
+    const state = await topic.pulls.groups.describe(topic.brokerTopic, group)
     return show(call, topic, group, state, created ? 201 : 200)
   }
 
   async function tagIfThere(topic: OpenTopic, group: string): Promise<string | undefined> {
     try {
-      return tagOf(gateway, group, await topic.broker.groups.describe(topic.brokerTopic, group))
+      return tagOf(gateway, group, await topic.pulls.groups.describe(topic.brokerTopic, group))
     } catch (error) {
       if (toGatewayError(error).code === 'not_found') return undefined
       throw error
@@ -61,28 +61,28 @@ export function groupRoutes(gateway: Gateway): Route[] {
   async function get(call: Call): Promise<Response> {
     const { topic, group } = pullable(call)
     refuseQuery(call)
-    return show(call, topic, group, await topic.broker.groups.describe(topic.brokerTopic, group))
+    return show(call, topic, group, await topic.pulls.groups.describe(topic.brokerTopic, group))
   }
 
   async function remove(call: Call): Promise<Response> {
     const { topic, group } = pullable(call)
     refuseQuery(call)
-    const state = await topic.broker.groups.describe(topic.brokerTopic, group)
+    const state = await topic.pulls.groups.describe(topic.brokerTopic, group)
     requireMatch(call, tagOf(gateway, group, state))
-    await topic.broker.groups.delete(topic.brokerTopic, group)
+    await topic.pulls.groups.delete(topic.brokerTopic, group)
     topic.groups.forget(topic.brokerTopic, group)
     return new Response(null, { status: 204 })
   }
 
   async function seek(call: Call): Promise<Response> {
     const { topic, group } = pullable(call)
-    const move = requireSeek(topic.broker)
+    const move = requireSeek(topic.pulls)
     const { to } = await readJson(call, seekBody)
     const start = startOf(topic, to, '/to')
-    const before = await topic.broker.groups.describe(topic.brokerTopic, group)
+    const before = await topic.pulls.groups.describe(topic.brokerTopic, group)
     requireMatch(call, tagOf(gateway, group, before))
     await move(topic.brokerTopic, group, start)
-    return show(call, topic, group, await topic.broker.groups.describe(topic.brokerTopic, group))
+    return show(call, topic, group, await topic.pulls.groups.describe(topic.brokerTopic, group))
   }
 
   const group200 = { 200: { 'application/json': groupSchema } }
@@ -130,11 +130,11 @@ export function groupRoutes(gateway: Gateway): Route[] {
   ]
 }
 
-/** The topic and group of the path, on a broker whose groups can be pulled over HTTP. */
+/** The topic and group of the path, where groups can be pulled over HTTP. */
 export function pullable(call: Call): { topic: OpenTopic; group: string } {
   const group = groupName(call)
   const topic = topicFor(call, 'consume')
-  requirePortableReceipt(topic.broker.capabilities)
+  requirePortableReceipt(topic.pulls.capabilities)
   return { topic, group }
 }
 

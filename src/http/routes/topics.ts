@@ -36,9 +36,10 @@ function summary(topic: OpenTopic): z.output<typeof topicSummary> {
   return { topic: name, broker: brokerName, epoch, dedupWindow: formatDuration(dedupWindowMs) }
 }
 
-/** Whatever the gateway adds on top of a broker would say so here; so far everything is the broker's own. */
-function described(of: Capabilities): z.output<typeof capabilities> {
-  return Object.fromEntries(Object.entries(of).map(([name, value]) => [name, { value, by: 'broker' as const }]))
+/** What the gateway adds on top of a broker says so. */
+function described(of: Capabilities, added: readonly string[] = []): z.output<typeof capabilities> {
+  const by = (name: string) => (added.includes(name) ? ('gateway' as const) : ('broker' as const))
+  return Object.fromEntries(Object.entries(of).map(([name, value]) => [name, { value, by: by(name) }]))
 }
 
 /** A page of names that are sorted: what comes after the cursor. */
@@ -50,7 +51,8 @@ function page<T>(call: Call, items: readonly T[], nameOf: (item: T) => string): 
 }
 
 function listTopics(call: Call): Response {
-  const seen = call.gateway.topics.list().filter(({ name }) => call.access.sees(name))
+  const topics = call.gateway.topics.list()
+  const seen = topics.filter(({ name, isSystem }) => isSystem !== true && call.access.sees(name))
   const { items, next } = page(call, seen, ({ name }) => name)
   return json({ items: items.map(summary), ...(next !== undefined && { next }) })
 }
@@ -61,10 +63,10 @@ async function getTopic(call: Call): Promise<Response> {
   const topic = call.access.sees(name) ? call.gateway.topics.resolve(name) : undefined
   if (topic === undefined) throw noTopic()
   refuseQuery(call)
-  const groups = await topic.broker.groups.list(topic.brokerTopic)
+  const groups = await topic.pulls.groups.list(topic.brokerTopic)
   const body = {
     ...summary(topic),
-    capabilities: described(topic.broker.capabilities),
+    capabilities: described(topic.pulls.capabilities, topic.pulls.added),
     groups: groups.filter((group) => !isOwnGroup(group)),
     subscriptions: await subscriptionsOf(call, name),
   }

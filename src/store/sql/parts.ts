@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { Store } from '../store.ts'
 import { sqlBindings } from './bindings.ts'
 import { sqlDeliveries } from './deliveries/open.ts'
+import { sqlHeldGroups } from './held/open.ts'
 import { sqlBegin } from './idempotency/begin.ts'
 import { sqlFinish } from './idempotency/finish.ts'
 import { sqlRelease } from './idempotency/release.ts'
@@ -30,6 +31,7 @@ export function sqlParts(sql: Sql, vault: Vault, clock: Clock, where: string): P
     deliveries: sqlDeliveries(sql),
     operations: sqlOperations(sql),
     rates: sqlRates(sql),
+    heldGroups: sqlHeldGroups(sql),
     stop: sweepExpired(sql, clock),
   }
 }

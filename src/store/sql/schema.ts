@@ -1,4 +1,5 @@
 import { deliveriesSchema } from './deliveries/schema.ts'
+import { heldSchema } from './held/schema.ts'
 
 /**
  * Each brings the schema one version further, in the words of SQLite. What is here has run somewhere: append, never edit.
@@ -18,4 +19,5 @@ export const migrations: readonly string[] = [
    ) STRICT;
    CREATE INDEX idempotency_expires_at ON idempotency (expires_at);`,
   deliveriesSchema,
+  heldSchema,
 ]
