@@ -195,7 +195,7 @@ export class Fanout {
     const isBlocked = pair !== undefined && blocked.has(pair)
     // Behind one of its key that is being tried, and has no row yet, it may have none either.
     const follows = key !== undefined && lane.holds(key)
-    if (!isBlocked && (follows || lane.admits)) {
+    if (!isBlocked && (follows || (lane.admits && !this.#feeds.isFull(lane)))) {
       if ((rowFirst || lane.isSlow) && !follows) {
         if (pair !== undefined) blocked.add(pair)
         this.#rowFirst(match)

@@ -35,17 +35,25 @@ export class Feeds {
     return isBefore(to) && !isBefore(from)
   }
 
+  /** Whether the subscription has as many rows as it may: nothing new is tried then, for it might need one too. */
+  isFull(lane: Lane): boolean {
+    const { policy, id } = lane.subscription
+    const { events, bytes } = this.#shared.pending.of(id)
+    return events >= policy.quota.events || bytes >= policy.quota.bytes
+  }
+
   /** What to do with an event whose subscription cannot take it now. */
   overflow(topic: OpenTopic, lane: Lane): 'park' | 'discard' | 'wait' {
     const { policy, id } = lane.subscription
-    const { events, bytes } = this.#shared.pending.of(id)
+    const { events } = this.#shared.pending.of(id)
     if (isReplayable(topic)) {
       if (!lane.isActive || lane.state.breaker === 'open' || events >= Math.min(maxRows, policy.quota.events)) {
         this.#detach(topic, lane)
       }
+      // What the group had not come to when it was detached still gets rows: no more than its lag, and nobody waits.
+      return 'park'
     }
-    if (events < policy.quota.events && bytes < policy.quota.bytes) return 'park'
-    if (isReplayable(topic)) return 'wait'
+    if (!this.isFull(lane)) return 'park'
     return policy.onFull === 'discard' ? 'discard' : 'wait'
   }
 

@@ -59,11 +59,15 @@ export class Journal {
       this.#keyed++
       this.#writing.set(pair, (this.#writing.get(pair) ?? 0) + 1)
     }
+    // Counted before it is durable: what comes meanwhile must know that there is less room.
+    const bytes = row.at === undefined ? undefined : row.event.bytes.length
+    if (bytes !== undefined) this.#pending.add(row.subscription, 1, bytes)
+    let inserted = false
     try {
-      const inserted = await this.#inserts.add(row)
-      if (inserted && row.at !== undefined) this.#pending.add(row.subscription, 1, row.event.bytes.length)
+      inserted = await this.#inserts.add(row)
       return inserted
     } finally {
+      if (bytes !== undefined && !inserted) this.#pending.add(row.subscription, -1, -bytes)
       if (pair !== undefined) this.#written(pair)
     }
   }
