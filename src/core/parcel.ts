@@ -20,6 +20,11 @@ export class Parcel {
     return new Parcel(undefined, bytes)
   }
 
+  /** Whether the event is at hand as an object. */
+  get isRead(): boolean {
+    return this.#event !== undefined
+  }
+
   get event(): Event {
     this.#event ??= parseStructured(this.#bytes!, 0, this.#bytes!.length, Number.MAX_SAFE_INTEGER, complete)
     return this.#event

@@ -1,6 +1,7 @@
 import type { AttemptResult } from './delivery.ts'
 import type { Parcel } from './parcel.ts'
 import type { Subscription } from './subscription.ts'
+import type { TraceContext } from './trace-context.ts'
 
 /** Makes attempts at endpoints. */
 export interface Sender {
@@ -28,6 +29,6 @@ export interface Outgoing {
   /** The replay that it belongs to. */
   readonly replay?: string
   readonly parcel: Parcel
-  /** W3C Trace Context of this attempt, where it is traced. */
-  readonly traceparent?: string
+  /** The context of this attempt, where it is traced; where it is not, that of the event goes out as it is. */
+  readonly trace?: TraceContext
 }

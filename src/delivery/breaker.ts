@@ -15,6 +15,7 @@ const slices = 10
 export class Breaker {
   readonly #settings: Policy['breaker']
   readonly #now: () => number
+  readonly #changed: (state: 'open' | 'closed') => void
   /** Rings over the slices of the window, and what they sum up to. */
   readonly #attempts = new Array<number>(slices).fill(0)
   readonly #failures = new Array<number>(slices).fill(0)
@@ -26,9 +27,11 @@ export class Breaker {
   #openUntil: number | undefined
   #probing = false
 
-  constructor(settings: Policy['breaker'], now: () => number) {
+  /** `changed` is told when it opens, and when it closes; a probe that fails changes nothing. */
+  constructor(settings: Policy['breaker'], now: () => number, changed: (state: 'open' | 'closed') => void = () => {}) {
     this.#settings = settings
     this.#now = now
+    this.#changed = changed
   }
 
   /** Open turns half-open when the cooldown has passed. */
@@ -83,9 +86,12 @@ export class Breaker {
 
   /** Closed or open, it begins with an empty window. */
   #become(openUntil: number | undefined): void {
+    const was = this.#openUntil === undefined
+    const is = openUntil === undefined
     this.#openUntil = openUntil
     this.#probing = false
     this.#empty()
+    if (was !== is) this.#changed(is ? 'closed' : 'open')
   }
 
   #count(failures: 0 | 1): void {

@@ -1,9 +1,11 @@
 import type { Clock } from '../core/clock.ts'
 import type { AttemptResult } from '../core/delivery.ts'
+import type { Event } from '../core/event.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Sender } from '../core/sender.ts'
 import type { Subscription } from '../core/subscription.ts'
 import type { OpenTopic } from '../core/topic.ts'
+import type { TraceContext } from '../core/trace-context.ts'
 import type { Store } from '../store/store.ts'
 import type { Decision } from './decide.ts'
 
@@ -48,13 +50,14 @@ export interface Announcement {
 
 /** Who is told of attempts. Implementations are cheap: these run once an attempt. */
 export interface Observer {
-  /** An attempt begins. What it answers goes out with it, and is told how it ended. */
-  begin?(attempt: ObservedAttempt): Span | undefined
-  ended(attempt: ObservedAttempt, result: AttemptResult, decision: Decision['kind'] | 'aborted'): void
+  /** An attempt begins. The context that it answers goes out with it; `end` of it is called after `ended`. */
+  begin?(attempt: ObservedAttempt, event: Event): Span
+  /** `next` is when it is tried again, where it is. */
+  ended(attempt: ObservedAttempt, result: AttemptResult, outcome: Decision['kind'] | 'aborted', next?: number): void
 }
 
 export interface Span {
-  readonly traceparent: string
+  readonly context: TraceContext
   end(result: AttemptResult): void
 }
 
@@ -63,8 +66,6 @@ export interface ObservedAttempt {
   /** The delivery. */
   readonly id: string
   readonly eventId: string
-  /** As the event carries it. */
-  readonly traceparent: string | undefined
   readonly number: number
   /** Since when the gateway owes it, in milliseconds since the epoch. */
   readonly since: number

@@ -65,8 +65,9 @@ export class DeliveryEngine {
       concluded: (lane, job, result, decision) => {
         const { id, eventId, since, replay, triedEver } = job
         const subscription = lane.subscription
-        const attempt = { subscription, id, eventId, since, replay, number: triedEver + 1, traceparent: undefined }
-        context.observer.ended(attempt, result, decision.kind)
+        const attempt = { subscription, id, eventId, since, replay, number: triedEver + 1 }
+        const next = decision.kind === 'parked' ? decision.at : undefined
+        context.observer.ended(attempt, result, decision.kind, next)
         health.concluded(lane, result, decision)
       },
       due: (lane, at) => this.#claims.due(lane, at),

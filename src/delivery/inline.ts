@@ -102,7 +102,7 @@ export class InlineDelivery implements Job, Young {
 
   get #observed() {
     const { id, eventId, since, replay } = this
-    return { subscription: this.#lane.subscription, id, eventId, since, replay, number: 1, traceparent: undefined }
+    return { subscription: this.#lane.subscription, id, eventId, since, replay, number: 1 }
   }
 
   #park(): void {

@@ -46,8 +46,6 @@ export class Lane {
   readonly #pump = (): void => this.pump()
   /** Told when an attempt has ended: there may be room for more. */
   onRoom: (lane: Lane) => void = () => {}
-  /** Told when the breaker has opened. */
-  onBroken: (lane: Lane) => void = () => {}
 
   constructor(context: DeliveryContext, slots: Slots, subscription: StoredSubscription) {
     this.#context = context
@@ -102,6 +100,11 @@ export class Lane {
   get isSlow(): boolean {
     const ms = Math.max(this.#averageMs ?? 0, this.#hangingMs)
     return ms > slowMs && (ms > busySlowMs || !this.#isBusy)
+  }
+
+  /** Whether all that keeps an event from its attempt is that this process is behind: a row would put it further behind. */
+  get isHeldUp(): boolean {
+    return this.isActive && this.#breaker.state === 'closed' && this.#isBusy && !this.isSlow
   }
 
   get #isBusy(): boolean {
@@ -213,24 +216,20 @@ export class Lane {
     const subscription = this.#subscription
     const { id, eventId, parcel, replay, since } = job
     const number = job.triedEver + 1
-    const observed = { subscription, id, eventId, number, since, replay, traceparent: undefined }
-    const span = observer.begin?.({ ...observed, traceparent: traceOf(job) })
+    const span = observer.begin?.({ subscription, id, eventId, number, since, replay }, parcel.event)
     const outgoing = { subscription, id, attempt: number, parcel }
-    const optional = {
-      ...(replay !== undefined && { replay }),
-      ...(span !== undefined && { traceparent: span.traceparent }),
-    }
+    const optional = { ...(replay !== undefined && { replay }), ...(span !== undefined && { trace: span.context }) }
     sender
       .send(replay === undefined && span === undefined ? outgoing : { ...outgoing, ...optional }, job.signal)
       .then((result) => {
         failpoint?.('after-attempt')
-        span?.end(result)
         this.#running--
         this.#began.delete(began)
         this.#slots.give()
         this.#learn(result, job.signal.aborted)
         const delivered = succeeded(result)
         job.done(result, delivered)
+        span?.end(result)
         this.#next(job, delivered)
         this.pump()
         this.onRoom(this)
@@ -253,9 +252,7 @@ export class Lane {
     if (retryAfterMs !== undefined && (status === 429 || status === 503)) {
       this.#notBefore = Math.max(this.#notBefore, this.#context.clock.now() + retryAfterMs)
     }
-    const before = this.#breaker.state
     this.#breaker.failed()
-    if (before !== 'open' && this.#breaker.state === 'open') this.onBroken(this)
   }
 
   /** The next of a job's key may be tried only where the job was delivered. */
@@ -273,7 +270,16 @@ export class Lane {
   }
 
   #newBreaker(): Breaker {
-    return new Breaker(this.#subscription.policy.breaker, () => this.#context.clock.now())
+    const { clock, log } = this.#context
+    const { policy, id: subscription, topic } = this.#subscription
+    return new Breaker(
+      policy.breaker,
+      () => clock.now(),
+      (state) => {
+        if (state === 'closed') log('info', 'An endpoint works again: its breaker is closed.', { subscription, topic })
+        else log('warn', 'An endpoint fails: its breaker is open.', { subscription, topic })
+      },
+    )
   }
 
   #newBucket(): Bucket | undefined {
@@ -283,9 +289,4 @@ export class Lane {
     bucket.onRefill(this.#pump)
     return bucket
   }
-}
-
-function traceOf({ parcel }: Job): string | undefined {
-  const { traceparent } = parcel.event.attributes
-  return typeof traceparent === 'string' ? traceparent : undefined
 }

@@ -1,5 +1,6 @@
 import type { AttemptResult } from '../core/delivery.ts'
 import type { Outgoing } from '../core/sender.ts'
+import { carriedContext, pushContext } from './carried.ts'
 import { writeContent } from './content.ts'
 import { excerpt } from './excerpt.ts'
 import { type Bounds, Exchange } from './exchange.ts'
@@ -44,7 +45,7 @@ export class Attempt extends Exchange {
     }
   }
 
-  #write({ subscription, id, attempt, replay, parcel, traceparent }: Outgoing, now: number): boolean {
+  #write({ subscription, id, attempt, replay, parcel, trace }: Outgoing, now: number): boolean {
     // It would not be clear where the id ends in what is signed.
     if (id.includes('.')) return this.#refuse('The id of a delivery must not hold a dot.')
     const headers = this.#prepared.headers.slice()
@@ -55,7 +56,8 @@ export class Attempt extends Exchange {
     headers.push('webhook-id', id, 'webhook-timestamp', timestamp, 'webhook-signature', signature)
     headers.push('webhook-attempt', String(attempt))
     if (replay !== undefined) headers.push('webhook-replay', replay)
-    if (traceparent !== undefined) headers.push('traceparent', traceparent)
+    const context = trace ?? carriedContext(parcel)
+    if (context !== undefined) pushContext(context, headers)
     if (this.#token !== undefined) headers.push('authorization', `Bearer ${this.#token}`)
     this.headers = headers
     return true

@@ -13,7 +13,7 @@ describe('what is sent', () => {
     const parcel = Parcel.ofEvent(order)
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
     const subscription = subscriptionOf(`${receiver.url}/hook?a=b`, { headers: { 'X-Tenant': 'one' } })
-    const result = await send(newSender(), subscription, { parcel, attempt: 3, replay: 'rp1', traceparent })
+    const result = await send(newSender(), subscription, { parcel, attempt: 3, replay: 'rp1', trace: { traceparent } })
     expect(result).toEqual({ at: expect.any(Number), durationMs: expect.any(Number), status: 200 })
     const [request] = receiver.requests
     expect(request).toMatchObject({
