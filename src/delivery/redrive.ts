@@ -9,7 +9,6 @@ const stepMs = 250
 export async function runRedrive({ shared, operation, mayGoOn, signal, due }: Work, what: Redrive): Promise<boolean> {
   const { context } = shared
   const { operations } = context.store
-  let matched = operation.matched ?? 0
   // Tokens of a bucket that only this replica empties: it has the operation's lease.
   let allowed = what.ratePerSecond === undefined ? stepRows : 1
   while (await mayGoOn()) {
@@ -19,8 +18,6 @@ export async function runRedrive({ shared, operation, mayGoOn, signal, due }: Wo
       const taken = await operations.redrive(operation.id, max, context.clock.now())
       context.failpoint?.('after-redrive')
       if (taken === 0) return true
-      matched += taken
-      await operations.matched(operation.id, matched)
       due()
       if (what.ratePerSecond !== undefined) allowed -= taken
     }

@@ -20,8 +20,8 @@ export interface Operations {
   matched(id: string, matched: number): Promise<void>
   /**
    * Takes up to `max` dead deliveries of a redrive, in one transaction: each becomes due at `now` with a new lineage of
-   * attempts, belongs to the operation from then on, and is never taken by the same operation again. Answers how many;
-   * 0 when there are no more.
+   * attempts, belongs to the operation from then on, counts in its `matched`, and is never taken by the same operation
+   * again. Answers how many; 0 when there are no more.
    */
   redrive(id: string, max: number, now: number): Promise<number>
   /** How many rows of it are pending. */

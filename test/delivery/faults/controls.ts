@@ -62,12 +62,14 @@ function redrivingTwice(store: Store): Store {
     ...store,
     operations: {
       ...operations,
-      create: async (operation) => {
-        await operations.create(operation)
-        const { what } = operation
-        if (what.kind !== 'redrive') return
-        const again = { ...what, before: what.before + 86_400_000 }
-        await operations.create({ ...operation, id: `${operation.id}-again`, what: again })
+      transition: async (id, from, to, now, error) => {
+        const operation = await operations.get(id)
+        if (to === 'succeeded' && operation?.what.kind === 'redrive') {
+          const again = { ...operation, id: `${id}-again`, what: { ...operation.what, before: now } }
+          await operations.create({ ...again, startedAt: now })
+          while ((await operations.redrive(again.id, 500, now)) > 0);
+        }
+        return operations.transition(id, from, to, now, error)
       },
     },
   }

@@ -71,6 +71,7 @@ export async function killWhileDelivering({ seed, store, broker, points, control
     }
     heal()
     replica.start()
+    if (!running) load.start()
     await load.acknowledges(100)
     await load.stop()
     const { violations, sums } = await stage.settled(load)

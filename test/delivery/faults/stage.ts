@@ -63,6 +63,7 @@ export class Stage {
     const topic = `load.${randomBytes(5).toString('hex')}`
     const folder = await mkdtemp(join(tmpdir(), 'sluice-delivery-'))
     const config = {
+      encryptionKey: 'one key for all replicas of a test',
       brokers: { main: broker === 'embedded' ? { type: 'embedded', path: 'log.db' } : await kafkaEntry() },
       topics: { [topic]: { broker: 'main', ensure: { partitions: 4 } } },
       store: store === 'sqlite' ? { type: 'sqlite', path: 'store.db' } : await postgresEntry(),

@@ -44,7 +44,14 @@ export function* redrive(id: string, max: number, now: number): Query<number> {
   yield* settleHeads(pairs)
   yield* countPending(pending)
   const last = rows.at(-1)
-  if (last !== undefined) yield* change('UPDATE operations SET next = ? WHERE id = ?', String(last.seq), id)
+  if (last !== undefined) {
+    yield* change(
+      'UPDATE operations SET next = ?, matched = COALESCE(matched, 0) + ? WHERE id = ?',
+      String(last.seq),
+      rows.length,
+      id,
+    )
+  }
   return rows.length
 }
 
