@@ -26,6 +26,8 @@ const pullWaitMs = 5000
 const retryMs = { first: 200, most: 5000 } as const
 const holdMs = 25
 const fullMs = 200
+/** How long after it was pulled an event may wait for a process that is behind. */
+const heldUpMs = 2000
 
 interface Match {
   readonly owed: Owed
@@ -128,8 +130,10 @@ export class Fanout {
       owed.expect(left.length)
       const rowFirst = left.length > maxInline
       for (const match of left) {
-        while (blocked !== undefined && !this.#place(match, rowFirst, blocked)) {
-          await pause(fullMs, signal)
+        while (blocked !== undefined) {
+          const placed = this.#place(match, rowFirst, blocked)
+          if (placed === 'done') break
+          await pause(placed === 'full' ? fullMs : holdMs, signal)
           blocked = await this.#untilTold(batch, signal, () => this.#blockedOf(left))
         }
       }
@@ -188,8 +192,8 @@ export class Fanout {
     }
   }
 
-  /** False where the subscription takes nothing more now, and the event has to wait. */
-  #place(match: Match, rowFirst: boolean, blocked: Set<string>): boolean {
+  /** Where the subscription takes nothing more now, or this process is behind, the event has to wait. */
+  #place(match: Match, rowFirst: boolean, blocked: Set<string>): 'done' | 'full' | 'behind' {
     const { lane, key, owed } = match
     const pair = key === undefined ? undefined : `${lane.subscription.id} ${key}`
     const isBlocked = pair !== undefined && blocked.has(pair)
@@ -200,24 +204,26 @@ export class Fanout {
         if (pair !== undefined) blocked.add(pair)
         this.#rowFirst(match)
       } else this.#inline(match)
-      return true
+      return 'done'
     }
+    const { clock } = this.#shared.context
+    if (!isBlocked && lane.isHeldUp && clock.now() - owed.since < heldUpMs) return 'behind'
     const overflow = this.#feeds.overflow(this.#topic, lane)
-    if (overflow === 'wait') return false
+    if (overflow === 'wait') return 'full'
     if (overflow === 'discard') {
       const { digest } = this.#shared.context
       const event = storedEvent(digest, this.#topic.name, owed.parcel, owed.delivery.position)
       const reason = 'The quota of the subscription was full.'
       this.#write(match, { status: 'discarded', reason }, withoutPayload(event), () => owed.taken())
-      return true
+      return 'done'
     }
     if (pair !== undefined) blocked.add(pair)
-    const at = Math.max(this.#shared.context.clock.now(), lane.opensAt)
+    const at = Math.max(clock.now(), lane.opensAt)
     this.#write(match, { status: 'parked', at }, undefined, () => {
       this.#shared.due(lane, at)
       owed.taken()
     })
-    return true
+    return 'done'
   }
 
   #inline({ lane, owed, id, key }: Match): void {
