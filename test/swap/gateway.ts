@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { cloudEvent } from '../http/events.ts'
+import { strongerThan } from './expectation.ts'
 import { capabilitiesIn, describeTopic, type Stage, words } from './stage.ts'
 
 interface Broker {
@@ -12,12 +13,13 @@ interface Broker {
 /** What the gateway says of itself. */
 export function gateway(at: () => Stage): void {
   test('is ready, and every broker of the configuration is up', async () => {
-    const { client, word, capabilities } = at()
+    const { client, word, own } = at()
     expect((await client.get('/readyz')).json()).toEqual({ status: 'ready' })
     const { items } = (await client.get('/v1/brokers')).json<{ items: Broker[] }>()
     expect(items.map(({ name, state }) => [name, state])).toEqual([...words].sort().map((name) => [name, 'up']))
     const broker = items.find(({ name }) => name === word)!
-    expect(capabilitiesIn(broker)).toEqual(capabilities)
+    expect(capabilitiesIn(broker)).toEqual(own)
+    for (const { by } of Object.values(broker.capabilities)) expect(by).toBe('broker')
   })
 
   test('lists the topics of the configuration, in pages', async () => {
@@ -34,12 +36,19 @@ export function gateway(at: () => Stage): void {
   })
 
   test('says of a topic what its broker can do, and who does it', async () => {
-    const { client, capabilities, word } = at()
+    const { client, capabilities, own, word } = at()
     const topic = await at().topic()
     const described = await describeTopic(client, topic)
     expect(described).toMatchObject({ topic, broker: word, epoch: 1 })
     expect(capabilitiesIn(described)).toEqual(capabilities)
-    for (const { by } of Object.values(described.capabilities)) expect(['broker', 'gateway']).toContain(by)
+    // What the gateway adds makes nothing weaker, and the rest is the broker's.
+    const stronger = strongerThan(own)
+    for (const [name, { value, by }] of Object.entries(described.capabilities)) {
+      const has = own[name as keyof typeof own]
+      if (by === 'broker') expect(value, name).toEqual(has)
+      else if (stronger.has(name as keyof typeof own)) expect([by, value], name).not.toEqual(['gateway', has])
+      else expect([by, value], name).toEqual(['gateway', has])
+    }
     if (capabilities.dedupWindowMs === 0) expect(described.dedupWindow).toBe('0s')
     const tag = (await client.get(`/v1/topics/${topic}`)).headers.get('etag')
     expect((await client.get(`/v1/topics/${topic}`)).headers.get('etag')).toBe(tag)

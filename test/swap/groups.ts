@@ -7,6 +7,13 @@ import type { Ask } from './watched-client.ts'
 
 const idsOf = (deliveries: readonly Delivery[]) => deliveries.map(({ event }) => event.id)
 
+/** So many deliveries: one pull waits for the first, and brings what else is there by then. */
+async function take(group: Group, count: number): Promise<readonly Delivery[]> {
+  const taken: Delivery[] = []
+  while (taken.length < count) taken.push(...(await group.pull(10, '20s')))
+  return taken
+}
+
 /** A request with a body of JSON. */
 function ask(method: string, target: string, json?: unknown): Ask {
   return { method, target, ...(json !== undefined && { json }) }
@@ -109,9 +116,10 @@ export function groups(at: () => Stage): void {
   pullTest('an event of a key that is held holds back its successors', async (group, topic) => {
     await group.create()
     await publish(topic, 'k:1', 'k:2', 'j:1')
-    const first = await group.pull(10, '20s')
+    const first = await take(group, at().capabilities.exclusiveKeys ? 2 : 3)
     if (!at().capabilities.exclusiveKeys) return
     expect(idsOf(first).sort()).toEqual(['j:1', 'k:1'])
+    expect(await group.pull()).toEqual([])
     for (const { lease } of first) await group.say(lease, 'ack')
     expect(idsOf(await group.pull(10, '20s'))).toEqual(['k:2'])
   })
@@ -123,7 +131,7 @@ export function groups(at: () => Stage): void {
     const { next } = page.json<{ next: string }>()
     await publish(topic, 'later')
     await group.create({ start: 'earliest' })
-    expect(idsOf(await group.pull(10, '20s')).sort()).toEqual(['before', 'later'])
+    expect(idsOf(await take(group, 2)).sort()).toEqual(['before', 'later'])
     const other = new Group(client, topic, 'from-cursor')
     expect((await other.create({ start: next })).json()).toMatchObject({ start: next })
     expect(idsOf(await other.pull(10, '20s'))).toEqual(['later'])

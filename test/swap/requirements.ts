@@ -19,25 +19,25 @@ export function requirements(at: () => Stage): void {
 
   const ensured = 'ensure: { partitions: 4 }'
   const window = 'ensure: { partitions: 4, dedupWindow: 1h }'
-  const hasWindow = () => at().capabilities.dedupWindowMs >= windowMs
+  const hasWindow = () => at().own.dedupWindowMs >= windowMs
   const lines = (topics: ReadonlyMap<string, string>) =>
     new Map<string, TopicLine>([...topics].map(([name, more]) => [name, { broker: at().word, more }]))
-  const met = () => [...requirable(at().capabilities)]
+  const met = () => [...requirable(at().own)]
   const requires = (values: readonly (readonly [string, unknown])[]) =>
     `requires: { ${values.map(([name, value]) => `${name}: ${value}`).join(', ')} }, ${ensured}`
 
   test(
     'whatever is stronger than what the broker has stops the boot, naming topic, broker and capability',
     async () => {
-      const { capabilities, word } = at()
+      const { own, word } = at()
       const topics = new Map<string, string>()
       const sentences: string[] = []
       const refuse = (topic: string, more: string, why: string) => {
         topics.set(topic, more)
         sentences.push(`Topic ${topic} on broker ${word}: ${why}`)
       }
-      for (const [name, value] of strongerThan(capabilities)) {
-        const has = requirable(capabilities).get(name)
+      for (const [name, value] of strongerThan(own)) {
+        const has = requirable(own).get(name)
         const why = `requires capability ${name}: ${value}, and the broker has ${has}.`
         refuse(topicName('wants'), requires([[name, value]]), why)
         // Among many that are met, the one is named.
@@ -60,8 +60,8 @@ export function requirements(at: () => Stage): void {
   test(
     'more copies than the broker can have stop the boot, naming topic, broker and capability',
     async () => {
-      const { capabilities, word } = at()
-      if (capabilities.durability === 'replicated') return
+      const { own, word } = at()
+      if (own.durability === 'replicated') return
       const topic = topicName('copies')
       const stderr = await installed((one) => one.refused(lines(new Map([[topic, 'ensure: { replicas: 3 }']]))))
       expect(stderr).toMatch(new RegExp(`Topic ${topic} on broker ${word}: .*\\(capability replicas\\)`))

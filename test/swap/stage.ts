@@ -110,10 +110,23 @@ export function capabilitiesIn({ capabilities }: Pick<Described, 'capabilities'>
   return Object.fromEntries(values) as Capabilities
 }
 
-/** A running gateway all of whose topics have one word after `broker:`, and what its broker says that it can do. */
+/** The same of a broker by itself: what a topic may require. */
+export async function describeBroker(client: WatchedClient, name: string): Promise<Pick<Described, 'capabilities'>> {
+  const { items } = (await client.get('/v1/brokers')).json<{
+    items: (Pick<Described, 'capabilities'> & { name: string })[]
+  }>()
+  const found = items.find((broker) => broker.name === name)
+  if (found === undefined) throw new Error(`There is no broker ${name}.`)
+  return found
+}
+
+/** A running gateway all of whose topics have one word after `broker:`, and what is said that they can do. */
 export class Stage {
   readonly word: Word
+  /** What a topic can do, the gateway's part and the broker's. */
   readonly capabilities: Capabilities
+  /** What the broker can do by itself. */
+  readonly own: Capabilities
   /** All topics, sorted. */
   readonly topics: readonly string[]
   readonly #installation: Installation
@@ -128,12 +141,14 @@ export class Stage {
     client: WatchedClient,
     word: Word,
     described: Described,
+    own: Capabilities,
     lines: ReadonlyMap<string, TopicLine>,
   ) {
     this.#installation = installation
     this.client = client
     this.word = word
     this.capabilities = capabilitiesIn(described)
+    this.own = own
     this.#lines = lines
     this.topics = [...lines.keys()].sort()
     this.#unused = [...this.topics]
@@ -146,7 +161,8 @@ export class Stage {
     try {
       const client = await installation.start(lines)
       const described = await describeTopic(client, `${name}.0`)
-      return new Stage(installation, client, word, described, lines)
+      const own = capabilitiesIn(await describeBroker(client, word))
+      return new Stage(installation, client, word, described, own, lines)
     } catch (error) {
       await installation.remove()
       throw error
