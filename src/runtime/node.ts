@@ -19,11 +19,14 @@ import { NodeMetrics } from './metrics.ts'
 import { deliveryObserver } from './observer.ts'
 import { openStore as openConfigured } from './store.ts'
 import { syncDeclared } from './sync-declared.ts'
+import { openTraces } from './traces.ts'
 
 /** What is left of the time for a shutdown to the brokers and the store. */
 const closingShare = 0.2
 /** And to webhooks that are under way. */
 const deliveryShare = 0.4
+/** And to the last traces. */
+const tracesShare = 0.05
 
 export interface GatewayOptions {
   readonly loaded: LoadedConfig
@@ -80,11 +83,13 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       hold: (place) => held.add(place),
     })
     // While brokers open, the app is loaded.
-    const [opened, { createApp }, { listen }] = await Promise.all([
+    const [opened, { createApp }, { listen }, traces] = await Promise.all([
       opening,
       import('../http/app.ts'),
       import('./node-server.ts'),
+      openTraces(options.environment, log),
     ])
+    if (traces !== undefined) release.push(() => traces.close(limits.shutdown * tracesShare))
     release.push(opened.close)
     const ring = await NodeKeyRing.open(
       { store: store!.keys, file: options.file, environment: options.environment, log },
@@ -100,7 +105,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       clock,
       store: store!,
       topics: opened.topics,
-      observer: deliveryObserver(metrics, log),
+      observer: deliveryObserver(metrics, log, traces?.tracing),
       log,
       allowPrivate: loaded.config.outbound.allowPrivate,
       allowLoopback: options.allowLoopback,
@@ -128,6 +133,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       headersAreBounded: true,
       cors: loaded.config.cors.origins,
       metrics,
+      ...(traces !== undefined && { tracer: traces.tracing }),
       log,
       asset: docsAsset,
       stopping: stopping.signal,
