@@ -95,6 +95,7 @@ export class Catalog {
       if (left!.has(id)) continue
       changed.add(lane.subscription.topic)
       this.#lanes.delete(id)
+      lane.update({ ...lane.subscription, status: 'ended' })
     }
     this.#version = version
     if (changed.size > 0) this.#index(changed)

@@ -14,11 +14,12 @@ import { fanoutGroup } from './group.ts'
 import { Health } from './health.ts'
 import { Journal } from './journal.ts'
 import type { Lane } from './lane.ts'
-import { edgeOf, isReplayable } from './log-range.ts'
+import { edgeOf, isReplayable, placeOf } from './log-range.ts'
 import { Operations } from './operations.ts'
 import { PendingRows } from './pending.ts'
 import type { Shared } from './shared.ts'
 import { Slots } from './slots.ts'
+import { pause } from './timing.ts'
 import { Upkeep } from './upkeep.ts'
 
 /** How long a lease of the gateway's own group lasts: what a crashed replica had pulled comes again after it. */
@@ -37,10 +38,13 @@ export class DeliveryEngine {
   readonly #operations: Operations
   readonly #upkeep: Upkeep
   readonly #fanouts = new Map<string, Promise<void>>()
+  /** The first try of each to have its group. */
+  readonly #groups = new Map<string, Promise<void>>()
   readonly #prepared = new Set<string>()
   readonly #pulling = new AbortController()
   readonly #stopping = new AbortController()
   #timer: ReturnType<typeof setInterval> | undefined
+  #stopped: Promise<void> | undefined
 
   constructor(context: DeliveryContext) {
     this.#context = context
@@ -78,9 +82,10 @@ export class DeliveryEngine {
     this.#upkeep = new Upkeep(context)
   }
 
-  /** Resolves once every topic that has subscriptions is being consumed. */
+  /** Resolves once what is acknowledged from then on waits for its subscriptions, as far as the brokers can be reached. */
   async start(): Promise<void> {
     await this.#catalog.refresh()
+    await Promise.all([...this.#groups.values()])
     this.#claims.start()
     this.#operations.look()
     this.#upkeep.start()
@@ -89,7 +94,12 @@ export class DeliveryEngine {
   }
 
   /** Events come to an end or are left to whoever comes next, within `graceMs`; then nothing runs any more. */
-  async stop(graceMs: number): Promise<void> {
+  stop(graceMs: number): Promise<void> {
+    this.#stopped ??= this.#stop(graceMs)
+    return this.#stopped
+  }
+
+  async #stop(graceMs: number): Promise<void> {
     clearInterval(this.#timer)
     this.#pulling.abort()
     await this.#operations.stop()
@@ -105,10 +115,13 @@ export class DeliveryEngine {
   /** See `Webhooks.prepare`. */
   async prepare(topic: OpenTopic, start: string): Promise<Feed> {
     await this.#group(topic)
-    if (start !== 'latest') return { state: 'detached', from: start, next: start }
+    if (start !== 'latest') {
+      const from = placeOf(topic, start)
+      return { state: 'detached', from, next: from }
+    }
     if (!isReplayable(topic)) return { state: 'attached' }
     // What the group has not come to yet was published before.
-    const to = await edgeOf(topic, 'latest', this.#stopping.signal)
+    const to = placeOf(topic, await edgeOf(topic, 'latest', this.#stopping.signal))
     return { state: 'attached', gap: { from: 'earliest', to } }
   }
 
@@ -154,22 +167,27 @@ export class DeliveryEngine {
       if (this.#fanouts.has(name) || this.#pulling.signal.aborted) continue
       const topic = this.#context.topics.resolve(name)
       if (topic === undefined) continue
-      this.#fanouts.set(name, this.#fanout(topic))
+      const group = this.#group(topic)
+      this.#groups.set(
+        name,
+        group.catch(() => {}),
+      )
+      this.#fanouts.set(name, this.#fanout(topic, group))
     }
     this.#feeds.tend()
     this.#claims.look()
   }
 
-  async #fanout(topic: OpenTopic): Promise<void> {
+  async #fanout(topic: OpenTopic, group: Promise<void>): Promise<void> {
     const { log } = this.#context
-    while (!this.#pulling.signal.aborted) {
+    for (let made = group; !this.#pulling.signal.aborted; made = this.#group(topic)) {
       try {
-        await this.#group(topic)
+        await made
         break
       } catch (error) {
         const cause = error instanceof GatewayError ? error.message : String(error)
         log('warn', "A topic's group for subscriptions cannot be made; trying again.", { topic: topic.name, cause })
-        await new Promise((resolve) => setTimeout(resolve, lookMs))
+        await pause(lookMs, this.#pulling.signal)
       }
     }
     await new Fanout(this.#shared, this.#catalog, this.#feeds, topic).run(this.#pulling.signal)

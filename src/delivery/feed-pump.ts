@@ -8,7 +8,7 @@ import type { Catalog } from './catalog.ts'
 import { fanoutGroup } from './group.ts'
 import { deliveryId } from './identity.ts'
 import type { Lane } from './lane.ts'
-import { chunksOf, edgeOf, isCursor, logOf } from './log-range.ts'
+import { chunksOf, edgeOf, inLog, isCursor, logOf, placeOf } from './log-range.ts'
 import { matches } from './match/matcher.ts'
 import { storedEvent } from './rows.ts'
 import type { Shared } from './shared.ts'
@@ -58,6 +58,11 @@ export class FeedPump {
     const { context } = this.#shared
     while (!this.#signal.aborted) {
       try {
+        const waitMs = this.#idleMs
+        if (waitMs > 0) {
+          await pause(waitMs, this.#signal)
+          continue
+        }
         const feed = await this.#detached()
         if (feed === undefined) return
         if ((await this.#mayPump(feed)) && (await this.#isNext(feed))) await this.#pump(feed)
@@ -74,6 +79,14 @@ export class FeedPump {
         await pause(retryMs, this.#signal)
       }
     }
+  }
+
+  /** How long nothing can be done, as far as this replica knows without asking the store. */
+  get #idleMs(): number {
+    const now = this.#shared.context.clock.now()
+    if (!this.#lane.isActive) return retryMs
+    if (this.#lane.opensAt > now) return Math.min(this.#lane.opensAt - now, 5 * retryMs)
+    return this.#shared.pending.of(this.#lane.subscription.id).events >= aheadRows / 2 ? waitMs : 0
   }
 
   /** The feed as it stands; undefined where there is nothing to pump. */
@@ -95,14 +108,21 @@ export class FeedPump {
    * all delivered or written down first.
    */
   async #isNext({ from, next }: Detached): Promise<boolean> {
-    if (this.#lane.subscription.ordering === 'none' || next !== from || !isCursor(from)) return true
+    const place = inLog(this.#topic, from)
+    if (this.#lane.subscription.ordering === 'none' || next !== from) return true
+    if (place === undefined || !isCursor(place)) return true
     const { broker, brokerTopic } = this.#topic
-    return (await broker.groups.passed?.(brokerTopic, fanoutGroup, from)) ?? true
+    return (await broker.groups.passed?.(brokerTopic, fanoutGroup, place)) ?? true
   }
 
   async #pump(feed: Detached): Promise<void> {
     const { context } = this.#shared
     const { id } = this.#lane.subscription
+    const from = inLog(this.#topic, feed.next)
+    if (from === undefined) {
+      await this.#rebound(feed)
+      return
+    }
     let next = feed.next
     let room = feed.state === 'rejoining' ? chunkRows : await this.#room()
     let leasedAt = context.clock.now()
@@ -113,10 +133,11 @@ export class FeedPump {
     const accepts = (event: Event): boolean => matches(this.#lane.subscription.filters, event)
     const sizes = (): number => Math.min(chunkRows, room)
     try {
-      for await (const { records, cursor } of chunksOf(this.#topic, { from: next }, accepts, sizes, this.#signal)) {
+      for await (const { records, cursor } of chunksOf(this.#topic, { from }, accepts, sizes, this.#signal)) {
         const rows = records.map(({ event, position }) => this.#row(event, position))
-        await context.store.deliveries.insert(rows, { feed: id, from: next, to: cursor })
-        next = cursor
+        const to = placeOf(this.#topic, cursor)
+        await context.store.deliveries.insert(rows, { feed: id, from: next, to })
+        next = to
         if (rows.length > 0) this.#inserted(rows)
         room -= rows.length
         // The end of what is to be done now; while it attaches again, the group's events wait for the rest.
@@ -196,13 +217,21 @@ export class FeedPump {
     await context.store.deliveries.insert([{ ...row, status: 'expired' }])
   }
 
+  /** The topic was bound to another broker, and what was left in the old one abandoned: all of the new one is to come. */
+  async #rebound(feed: Detached): Promise<void> {
+    const { id } = this.#lane.subscription
+    await this.#shared.context.store.subscriptions.feed(id, feed, { ...feed, from: 'earliest', next: 'earliest' })
+  }
+
   /** Retention has overtaken it: what is gone is told, and it goes on from what is left. */
   async #expired(feed: Detached): Promise<void> {
     const { context, stopping } = this.#shared
     const { subscription } = this.#lane
-    const next = await edgeOf(this.#topic, 'earliest', stopping)
+    const earliest = await edgeOf(this.#topic, 'earliest', stopping)
+    const next = placeOf(this.#topic, earliest)
     if (!(await context.store.subscriptions.feed(subscription.id, feed, { ...feed, next }))) return
-    const events = isCursor(feed.next) ? logOf(this.#topic).between(feed.next, next) : 0
+    const place = inLog(this.#topic, feed.next) ?? earliest
+    const events = isCursor(place) ? logOf(this.#topic).between(place, earliest) : 0
     const reason = `Retention has removed up to ${events} events before the subscription had read them.`
     const data = { events, from: feed.next, to: next }
     await this.#noteExpired(feed.next, reason)

@@ -4,7 +4,7 @@ import type { Feed } from '../store/subscriptions.ts'
 import type { Catalog } from './catalog.ts'
 import { FeedPump } from './feed-pump.ts'
 import type { Lane } from './lane.ts'
-import { edgeOf, isCursor, isReplayable, logOf } from './log-range.ts'
+import { edgeOf, inLog, isCursor, isReplayable, logOf, placeOf } from './log-range.ts'
 import type { Shared } from './shared.ts'
 
 /** A subscription that has more than so many rows does not keep up: it reads from the log then, if there is one. */
@@ -29,7 +29,11 @@ export class Feeds {
   readsFromLog(topic: OpenTopic, feed: Feed, position: string | undefined): boolean {
     if (position === undefined || (feed.state === 'attached' && feed.gap === undefined)) return false
     const log = logOf(topic)
-    const isBefore = (place: string): boolean => isCursor(place) && log.covers(place, position)
+    // Of another broker's log nothing is left to come.
+    const isBefore = (place: string): boolean => {
+      const cursor = inLog(topic, place)
+      return cursor !== undefined && isCursor(cursor) && log.covers(cursor, position)
+    }
     if (feed.state !== 'attached') return !isBefore(feed.from)
     const { from, to } = feed.gap!
     return isBefore(to) && !isBefore(from)
@@ -101,7 +105,7 @@ export class Feeds {
   async #detachNow(topic: OpenTopic, lane: Lane, feed: Feed): Promise<void> {
     const { context, stopping } = this.#shared
     const { id } = lane.subscription
-    const end = await edgeOf(topic, 'latest', stopping)
+    const end = placeOf(topic, await edgeOf(topic, 'latest', stopping))
     if (!(await context.store.subscriptions.feed(id, feed, { state: 'detached', from: end, next: end }))) return
     await this.#catalog.refresh()
     const why = lane.isActive ? lane.state.breaker : lane.subscription.status

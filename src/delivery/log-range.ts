@@ -20,7 +20,19 @@ export function startOf(text: string): Start {
 }
 
 export function isCursor(text: string): boolean {
-  return typeof startOf(text) === 'object' && !isTime(text)
+  return text !== 'earliest' && text !== 'latest' && !isTime(text)
+}
+
+/** A place of a feed: `earliest`, a time, or a cursor with the epoch of the binding that it belongs to. */
+export function placeOf(topic: OpenTopic, start: string): string {
+  return isCursor(start) ? `${topic.epoch}~${start}` : start
+}
+
+/** The broker's own form of a place. Undefined where that is one of a broker that the topic was bound to before. */
+export function inLog(topic: OpenTopic, place: string): string | undefined {
+  if (!isCursor(place)) return place
+  const tilde = place.indexOf('~')
+  return place.slice(0, tilde) === String(topic.epoch) ? place.slice(tilde + 1) : undefined
 }
 
 /** The place behind the newest event, or before the oldest. */

@@ -23,8 +23,6 @@ import { openTraces } from './traces.ts'
 
 /** What is left of the time for a shutdown to the brokers and the store. */
 const closingShare = 0.2
-/** And to webhooks that are under way. */
-const deliveryShare = 0.4
 /** And to the last traces. */
 const tracesShare = 0.05
 
@@ -63,7 +61,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     const openStore = async (): Promise<Store> => {
       const opened = await openConfigured(loaded, clock)
       release.push(opened.close)
-    release.push(() => held.close())
+      release.push(() => held.close())
       store = options.decorate?.(opened) ?? opened
       return store
     }
@@ -113,7 +111,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       ...(options.failpoint !== undefined && { failpoint: options.failpoint }),
     })
     metrics.watch(engine)
-    release.push(() => engine.stop(limits.shutdown * deliveryShare))
+    release.push(() => engine.stop(0))
     const declared = declaredSubscriptions(loaded)
     const context = { subscriptions: store!.subscriptions, topics: opened.topics, webhooks, clock, log }
     await syncDeclared(declared, context)
@@ -147,7 +145,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     let stopped: Promise<void> | undefined
     const stop = async (): Promise<void> => {
       stopping.abort()
-      await server.stop(limits.shutdown * (1 - closingShare))
+      const graceMs = limits.shutdown * (1 - closingShare)
+      await Promise.all([server.stop(graceMs), engine.stop(graceMs)])
       await release.all()
     }
     return {
