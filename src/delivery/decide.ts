@@ -29,7 +29,7 @@ export function decide(policy: Policy, result: AttemptResult, tried: number, now
 }
 
 /** A sentence that tells whose turn it is: the endpoint refused, cannot be reached, or the gateway failed. */
-export function whatFailed({ status, stage, error }: AttemptResult): string {
+function whatFailed({ status, stage, error }: AttemptResult): string {
   if (stage === 'gateway') return `The gateway failed: ${error}`
   if (status === undefined) return `The endpoint could not be reached (${stage ?? 'unknown'}): ${error}`
   if (status >= 500) return `The endpoint failed with ${status}.`
