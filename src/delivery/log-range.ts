@@ -14,7 +14,7 @@ export function isReplayable({ broker }: OpenTopic): boolean {
 }
 
 /** A start as the store keeps it: `earliest`, a time, or a cursor of the broker. */
-function startOf(text: string): Start {
+export function startOf(text: string): Start {
   if (text === 'earliest' || text === 'latest') return text
   return isTime(text) ? new Date(text) : { cursor: text }
 }
