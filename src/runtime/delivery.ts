@@ -5,8 +5,8 @@ import type { Failpoint, Observer } from '../delivery/context.ts'
 import { DeliveryEngine } from '../delivery/engine.ts'
 import type { TopicRegistry, Webhooks } from '../http/gateway.ts'
 import type { Store } from '../store/store.ts'
-import { createSender } from '../webhook/sender.ts'
 import { announcer } from './announcements.ts'
+import { LazySender } from './lazy-sender.ts'
 
 export interface DeliveryOptions {
   readonly clock: Clock
@@ -45,7 +45,10 @@ function busyLoop(): () => boolean {
 export function createDelivery(options: DeliveryOptions): { engine: DeliveryEngine; webhooks: Webhooks } {
   const { clock, store, topics, observer, log, allowPrivate, allowLoopback, ownHosts, failpoint } = options
   const userAgent = 'Sluice/1'
-  const sender = createSender({ clock, allowPrivate, allowLoopback, ownHosts, maxConnectionsPerHost, userAgent })
+  const sender = new LazySender(async () => {
+    const { createSender } = await import('../webhook/sender.ts')
+    return createSender({ clock, allowPrivate, allowLoopback, ownHosts, maxConnectionsPerHost, userAgent })
+  })
   const engine = new DeliveryEngine({
     clock,
     store,
@@ -65,6 +68,8 @@ export function createDelivery(options: DeliveryOptions): { engine: DeliveryEngi
     changed: () => engine.changed(),
     ping: (subscription) => engine.ping(subscription),
     state: (subscription) => engine.state(subscription),
+    behind: (subscription) => engine.behind(subscription),
+    look: (subscription) => engine.look(subscription),
   }
   return { engine, webhooks }
 }
