@@ -3,7 +3,7 @@ import { GatewayError } from '../core/errors.ts'
 import { Parcel } from '../core/parcel.ts'
 import type { Subscription } from '../core/subscription.ts'
 import type { OpenTopic } from '../core/topic.ts'
-import type { Feed } from '../store/subscriptions.ts'
+import type { Feed, StoredSubscription } from '../store/subscriptions.ts'
 import { Catalog } from './catalog.ts'
 import { Claims } from './claims.ts'
 import type { DeliveryContext } from './context.ts'
@@ -13,6 +13,7 @@ import { FirstSecond } from './first-second.ts'
 import { fanoutGroup } from './group.ts'
 import { Health } from './health.ts'
 import { Journal } from './journal.ts'
+import { type Behind, type GroupLag, Lag } from './lag.ts'
 import type { Lane } from './lane.ts'
 import { edgeOf, isReplayable, placeOf } from './log-range.ts'
 import { Operations } from './operations.ts'
@@ -27,6 +28,18 @@ const groupLeaseMs = 10_000
 /** Events of the group are never given up: what cannot be delivered is written down. */
 const groupMaxAttempts = 1_000_000_000
 const lookMs = 2000
+/** How long metrics wait for brokers; those that take longer tell at the next time. */
+const watchMs = 1000
+
+export interface Watch {
+  readonly now: number
+  readonly lanes: readonly {
+    readonly lane: Lane
+    readonly pending: { readonly events: number; readonly bytes: number; readonly oldestAt: number }
+    readonly behind: Behind | undefined
+  }[]
+  readonly groups: readonly GroupLag[]
+}
 
 /** Delivers the events of all topics to their subscriptions, on this replica. */
 export class DeliveryEngine {
@@ -37,6 +50,7 @@ export class DeliveryEngine {
   readonly #feeds: Feeds
   readonly #operations: Operations
   readonly #upkeep: Upkeep
+  readonly #lag: Lag
   readonly #fanouts = new Map<string, Promise<void>>()
   /** The first try of each to have its group. */
   readonly #groups = new Map<string, Promise<void>>()
@@ -80,6 +94,7 @@ export class DeliveryEngine {
     this.#feeds = new Feeds(this.#shared, this.#catalog)
     this.#operations = new Operations(this.#shared, this.#catalog)
     this.#upkeep = new Upkeep(context)
+    this.#lag = new Lag(context, this.#catalog)
   }
 
   /** Resolves once what is acknowledged from then on waits for its subscriptions, as far as the brokers can be reached. */
@@ -150,9 +165,30 @@ export class DeliveryEngine {
     return this.#catalog.lane(subscription)?.state ?? { breaker: 'closed', inFlight: 0 }
   }
 
-  /** For metrics: every lane, and what waits for it in the store. */
-  *lanes(): Generator<{ lane: Lane; pending: { readonly events: number; readonly bytes: number } }> {
-    for (const lane of this.#catalog.lanes) yield { lane, pending: this.#shared.pending.of(lane.subscription.id) }
+  /** How far a detached subscription is behind in its log, as it was last looked up. */
+  behind(subscription: StoredSubscription): Behind | undefined {
+    return this.#lag.of(subscription)
+  }
+
+  /** Looks that up now. Never rejects. */
+  look(subscription: StoredSubscription): Promise<void> {
+    return this.#lag.look(subscription)
+  }
+
+  /** For metrics: how every subscription and every topic fares, as of the last few seconds. Never rejects. */
+  async watch(): Promise<Watch> {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, watchMs)
+    })
+    await Promise.race([this.#lag.refresh(), late])
+    clearTimeout(timer)
+    const lanes = [...this.#catalog.lanes].map((lane) => ({
+      lane,
+      pending: this.#shared.pending.of(lane.subscription.id),
+      behind: this.#lag.of(lane.subscription),
+    }))
+    return { now: this.#context.clock.now(), lanes, groups: this.#lag.groups }
   }
 
   async #group(topic: OpenTopic): Promise<void> {

@@ -3,9 +3,11 @@ import type { DeliveryContext } from './context.ts'
 interface Amount {
   events: number
   bytes: number
+  /** When the oldest of them was written; means nothing where there is none. */
+  oldestAt: number
 }
 
-const nothing: Amount = { events: 0, bytes: 0 }
+const nothing: Amount = { events: 0, bytes: 0, oldestAt: 0 }
 
 /**
  * How much of each subscription waits in the store: what the store said last, moved by what this replica has added and
@@ -25,8 +27,14 @@ export class PendingRows {
 
   add(subscription: string, events: number, bytes: number): void {
     const amount = this.#amounts.get(subscription)
-    if (amount === undefined) this.#amounts.set(subscription, { events, bytes })
-    else {
+    if (amount === undefined || amount.events <= 0) {
+      const oldestAt = this.#context.clock.now()
+      this.#amounts.set(subscription, {
+        events: (amount?.events ?? 0) + events,
+        bytes: (amount?.bytes ?? 0) + bytes,
+        oldestAt,
+      })
+    } else {
       amount.events += events
       amount.bytes += bytes
     }
@@ -34,6 +42,6 @@ export class PendingRows {
 
   async reload(): Promise<void> {
     const rows = await this.#context.store.deliveries.pending()
-    this.#amounts = new Map(rows.map(({ subscription, events, bytes }) => [subscription, { events, bytes }]))
+    this.#amounts = new Map(rows.map(({ subscription, ...amount }) => [subscription, amount]))
   }
 }

@@ -8,7 +8,7 @@ import type { Subscription } from '../core/subscription.ts'
 import type { OpenTopic } from '../core/topic.ts'
 import type { PublishTracer } from '../core/trace-context.ts'
 import type { Store } from '../store/store.ts'
-import type { Feed } from '../store/subscriptions.ts'
+import type { Feed, StoredSubscription } from '../store/subscriptions.ts'
 import type { Metrics } from './metrics.ts'
 
 /** Everything that the HTTP app needs of the platform and of the opened configuration. */
@@ -56,6 +56,13 @@ export interface Webhooks {
   changed(): void
   /** Sends a test event at once, past every queue and breaker; the same signature and guard as the real thing. */
   ping(subscription: Subscription): Promise<AttemptResult>
+  /**
+   * How far a detached subscription is behind in its log, at most, as it was last looked up: how many events, and when the
+   * first of them happened. Undefined where there is nothing to tell.
+   */
+  behind(subscription: StoredSubscription): { readonly events: number; readonly oldestAt?: number } | undefined
+  /** Looks that up now. Never rejects. */
+  look(subscription: StoredSubscription): Promise<void>
   /** How this replica sees the endpoint now. */
   state(subscription: string): { readonly breaker: 'closed' | 'open' | 'half-open'; readonly inFlight: number }
 }

@@ -56,6 +56,10 @@ export const subscriptionSchema = z
     feed: z.enum(['attached', 'detached', 'rejoining']),
     state: z.strictObject({ breaker: z.enum(['closed', 'open', 'half-open']), inFlight: z.int() }),
     pending: z.strictObject({ events: z.int(), bytes: z.int(), oldestSeconds: z.number() }),
+    lag: z.strictObject({ events: z.int(), oldestSeconds: z.number() }).meta({
+      description:
+        'What is pending, and what a detached subscription has not read from its log yet: at most so many, for filters are not asked',
+    }),
     createdAt: z.iso.datetime(),
     updatedAt: z.iso.datetime(),
     warnings: z.array(z.string()).optional(),
@@ -76,6 +80,8 @@ export function shown(
   const { status, reason, failingSince, declared, feed, createdAt, updatedAt } = subscription
   const now = gateway.clock.now()
   const warnings = warningsOf(subscription)
+  const behind = gateway.webhooks.behind(subscription)
+  const oldestAt = Math.min(pending?.oldestAt ?? now, behind?.oldestAt ?? now)
   return {
     id,
     topic,
@@ -103,6 +109,10 @@ export function shown(
       bytes: pending?.bytes ?? 0,
       oldestSeconds: pending === undefined ? 0 : Math.max(0, now - pending.oldestAt) / 1000,
     },
+    lag: {
+      events: (pending?.events ?? 0) + (behind?.events ?? 0),
+      oldestSeconds: Math.max(0, now - oldestAt) / 1000,
+    },
     createdAt: iso(createdAt),
     updatedAt: iso(updatedAt),
     ...(warnings.length > 0 && { warnings }),
@@ -117,7 +127,10 @@ export async function show(
   secret?: string,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
-  const [pending] = await gateway.store.deliveries.pending(subscription.id)
+  const [[pending]] = await Promise.all([
+    gateway.store.deliveries.pending(subscription.id),
+    gateway.webhooks.look(subscription),
+  ])
   const body = { ...shown(gateway, subscription, pending), ...(secret !== undefined && { secret }) }
   return json(body, status, { ...headers, etag: tagOf(gateway, subscription) })
 }

@@ -70,6 +70,8 @@ export function createDelivery(options: DeliveryOptions): { engine: DeliveryEngi
     state: (subscription) => engine.state(subscription),
     behind: (subscription) => engine.behind(subscription),
     look: (subscription) => engine.look(subscription),
+    behind: (subscription) => engine.behind(subscription),
+    look: (subscription) => engine.look(subscription),
   }
   return { engine, webhooks }
 }

@@ -2,8 +2,7 @@ import type { OpenTopic } from '../core/topic.ts'
 import type { DeliveryEngine } from '../delivery/engine.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { Counter, contentType, Gauge, Histogram, type Metric } from './prometheus.ts'
-
-type Watched = ReturnType<DeliveryEngine['lanes']> extends Generator<infer One> ? One : never
+import { watchMetrics } from './watch-metrics.ts'
 
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
@@ -63,22 +62,6 @@ export class NodeMetrics implements Metrics {
       this.#attempts,
       this.#attemptSeconds,
       this.#deliverySeconds,
-      this.#bySubscription(
-        'sluice_subscription_pending_events',
-        'What waits for a subscription in the store.',
-        ({ pending }) => pending.events,
-      ),
-      this.#bySubscription('sluice_subscription_pending_bytes', 'The same in bytes.', ({ pending }) => pending.bytes),
-      this.#bySubscription(
-        'sluice_subscription_in_flight',
-        'Attempts under way on this replica.',
-        ({ lane }) => lane.inFlight,
-      ),
-      this.#bySubscription(
-        'sluice_subscription_breaker_open',
-        '1 where the breaker lets no attempt through.',
-        ({ lane }) => (lane.state.breaker === 'closed' ? 0 : 1),
-      ),
       ...processMetrics(),
     ]
   }
@@ -97,13 +80,9 @@ export class NodeMetrics implements Metrics {
     this.#deliverySeconds.observe(milliseconds / 1000, topic)
   }
 
-  #bySubscription(name: string, help: string, read: (one: Watched) => number): Metric {
-    const values = () => [...(this.#engine?.lanes() ?? [])].map((one) => [read(one), one.lane.subscription.id] as const)
-    return new Gauge(name, help, ['subscription'], values)
-  }
-
   async render(): Promise<{ contentType: string; body: string }> {
-    return { contentType, body: this.#all.map((metric) => metric.render()).join('') }
+    const watched = this.#engine === undefined ? [] : watchMetrics(await this.#engine.watch())
+    return { contentType, body: [...this.#all, ...watched].map((metric) => metric.render()).join('') }
   }
 
   request(method: string, route: string, status: number, milliseconds: number): void {

@@ -53,6 +53,7 @@ describe('creating', () => {
       feed: 'attached',
       state: { breaker: 'closed', inFlight: 0 },
       pending: { events: 0, bytes: 0, oldestSeconds: 0 },
+      lag: { events: 0, oldestSeconds: 0 },
     })
     const read = await client.get(`${path}/${id}`)
     expect(read.json()).toEqual({ id, createdAt, updatedAt, ...rest })
