@@ -25,7 +25,10 @@ export class HeldConsumer implements Consumer {
   constructor(context: HeldContext, place: HeldPlace, group: string) {
     this.#context = context
     this.#name = storeName(place, group)
-    this.#filler = new Filler(context, place, group, () => this.#pullers.ringAll())
+    this.#filler = new Filler(context, place, group, {
+      filled: () => this.#pullers.ring(),
+      turned: () => this.#pullers.ringAll(),
+    })
   }
 
   async pull(options: PullOptions): Promise<Batch> {

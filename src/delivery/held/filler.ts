@@ -23,13 +23,20 @@ const fullMs = 500
 const closedMs = 200
 const retryMs = { first: 200, most: 5000 } as const
 
+interface FillerEvents {
+  /** There is something to lease. */
+  filled(): void
+  /** It is warm from now on, or has a fault. */
+  turned(): void
+}
+
 /** Moves events of a group from the broker into the store, ahead of the pullers, as long as there are any. */
 export class Filler {
   readonly #context: HeldContext
   readonly #place: HeldPlace
   readonly #group: string
   readonly #name: string
-  readonly #filled: () => void
+  readonly #events: FillerEvents
   readonly #room = new Waiters()
   #pullers = 0
   #wantedAt = 0
@@ -39,13 +46,12 @@ export class Filler {
   #fault: GatewayError | undefined
   #averageBytes = 1024
 
-  /** `filled` is called when there may be something to lease, or to say. */
-  constructor(context: HeldContext, place: HeldPlace, group: string, filled: () => void) {
+  constructor(context: HeldContext, place: HeldPlace, group: string, events: FillerEvents) {
     this.#context = context
     this.#place = place
     this.#group = group
     this.#name = storeName(place, group)
-    this.#filled = filled
+    this.#events = events
   }
 
   /** Whether it has looked at what the broker has since it began. */
@@ -104,7 +110,7 @@ export class Filler {
           this.#context.log('warn', 'A group cannot be filled for its pullers; trying again.', fields)
         }
         this.#fault = fault
-        this.#filled()
+        this.#events.turned()
         await pause(wait, signal)
         wait = Math.min(wait * 2, retryMs.most)
       }
@@ -156,7 +162,7 @@ export class Filler {
       }
       this.#average(events)
       this.#fault = undefined
-      if (events.length > 0) this.#filled()
+      if (events.length > 0) this.#events.filled()
       this.#warm()
     }
   }
@@ -184,7 +190,7 @@ export class Filler {
   #warm(): void {
     if (this.#isWarm) return
     this.#isWarm = true
-    this.#filled()
+    this.#events.turned()
   }
 }
 
