@@ -66,6 +66,7 @@ export class Operations {
       // As it is now that it is ours.
       const operation = await operations.get(id)
       if (operation?.state !== 'running') return
+      this.#tell(operation, 'An operation begins, or goes on.')
       const lane = this.#catalog.lane(operation.subscription)
       let leasedAt = now
       const mayGoOn = async (): Promise<boolean> => {
@@ -85,6 +86,7 @@ export class Operations {
         ? runRedrive(work, operation.what)
         : runReplay(work, operation.what))
       if (isDone) await this.#whenDelivered(work)
+      await this.#tellEnd(id)
     } catch (thrown) {
       await this.#failed(id, thrown)
     }
@@ -100,6 +102,18 @@ export class Operations {
       }
       await pause(lookMs / 4, signal)
     }
+  }
+
+  #tell({ id, what, subscription, state, matched, done, failed }: Operation, message: string): void {
+    const fields = { operation: id, kind: what.kind, subscription, state, matched, done, failed }
+    this.#shared.context.log('info', message, fields)
+  }
+
+  /** Where it was paused or cancelled, that is its end here too; where another replica has it, that one tells. */
+  async #tellEnd(id: string): Promise<void> {
+    const operation = await this.#shared.context.store.operations.get(id)
+    if (operation !== undefined && operation.state !== 'running')
+      this.#tell(operation, `An operation is ${operation.state}.`)
   }
 
   async #failed(id: string, thrown: unknown): Promise<void> {
