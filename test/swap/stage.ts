@@ -111,7 +111,7 @@ export function capabilitiesIn({ capabilities }: Pick<Described, 'capabilities'>
 }
 
 /** The same of a broker by itself: what a topic may require. */
-export async function describeBroker(client: WatchedClient, name: string): Promise<Pick<Described, 'capabilities'>> {
+async function describeBroker(client: WatchedClient, name: string): Promise<Pick<Described, 'capabilities'>> {
   const { items } = (await client.get('/v1/brokers')).json<{
     items: (Pick<Described, 'capabilities'> & { name: string })[]
   }>()
