@@ -1,12 +1,32 @@
 const encoder = new TextEncoder()
 
+const slabBytes = 64 << 10
+let slab = new Uint8Array(0)
+let used = 0
+
+/**
+ * So many bytes to write to, which share their memory with others that are small and short-lived too: an allocation for
+ * each would be most of the cost. Never to be given to another thread.
+ */
+export function sharedBytes(length: number): Uint8Array<ArrayBuffer> {
+  if (length * 8 > slabBytes) return new Uint8Array(length)
+  if (used + length > slab.length) {
+    slab = new Uint8Array(slabBytes)
+    used = 0
+  }
+  used += length
+  return slab.subarray(used - length, used)
+}
+
 /** A growing buffer for building one answer out of bytes and text, copied once. */
 export class ByteWriter {
-  #buffer: Uint8Array<ArrayBuffer>
+  #buffer = new Uint8Array(0)
   #length = 0
+  /** What the next buffer has at the least. */
+  #capacity: number
 
   constructor(capacity: number) {
-    this.#buffer = new Uint8Array(capacity)
+    this.#capacity = capacity
   }
 
   get length(): number {
@@ -48,7 +68,8 @@ export class ByteWriter {
   /** What was written; the writer begins anew, in a new buffer. */
   take(): Uint8Array<ArrayBuffer> {
     const taken = this.#buffer.subarray(0, this.#length)
-    this.#buffer = new Uint8Array(Math.max(64, this.#buffer.length))
+    this.#capacity = Math.max(64, this.#buffer.length)
+    this.#buffer = new Uint8Array(0)
     this.#length = 0
     return taken
   }
@@ -56,7 +77,7 @@ export class ByteWriter {
   #reserve(more: number): void {
     const needed = this.#length + more
     if (needed <= this.#buffer.length) return
-    const grown = new Uint8Array(Math.max(needed, this.#buffer.length * 2))
+    const grown = new Uint8Array(Math.max(needed, this.#buffer.length * 2, this.#capacity))
     grown.set(this.#buffer.subarray(0, this.#length))
     this.#buffer = grown
   }

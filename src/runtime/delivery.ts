@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Failpoint, Observer } from '../delivery/context.ts'
@@ -54,7 +54,7 @@ export function createDelivery(options: DeliveryOptions): { engine: DeliveryEngi
     store,
     sender,
     topics,
-    digest: (text) => createHash('sha256').update(text).digest('base64url'),
+    digest: (text) => hash('sha256', text, 'base64url'),
     maxAttempts,
     isBusy: busyLoop(),
     observer,
@@ -68,8 +68,6 @@ export function createDelivery(options: DeliveryOptions): { engine: DeliveryEngi
     changed: () => engine.changed(),
     ping: (subscription) => engine.ping(subscription),
     state: (subscription) => engine.state(subscription),
-    behind: (subscription) => engine.behind(subscription),
-    look: (subscription) => engine.look(subscription),
     behind: (subscription) => engine.behind(subscription),
     look: (subscription) => engine.look(subscription),
   }
