@@ -30,7 +30,8 @@ export class Whole {
     this.client = new Client(gateway.url)
   }
 
-  static async start(): Promise<Whole> {
+  /** `environment` is all that the gateway knows of it. */
+  static async start(environment: NodeJS.ProcessEnv = {}): Promise<Whole> {
     const directory = await mkdtemp(join(tmpdir(), 'sluice-whole-'))
     const config = {
       brokers: { main: { type: 'embedded', path: 'log.db' } },
@@ -41,7 +42,7 @@ export class Whole {
     const gateway = await startGateway({
       loaded: builtInConfig(config, directory),
       file: undefined,
-      environment: {},
+      environment,
       host: '127.0.0.1',
       port: 0,
       createOn: undefined,
