@@ -3,12 +3,13 @@ import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { freePort } from '../brokers/services/ports.ts'
 
 /** A fenced block of a page: a command, what it prints, a file, or something to look at. */
 export interface Block {
   /** The first word after the fence. */
   readonly language: string
-  /** The rest of the line: `server` or `broker` for a command that goes on running, `file=NAME` for a file. */
+  /** The rest of the line: `server`, `broker` or `beside` for a command that goes on running, `file=NAME` for a file. */
   readonly note: string
   readonly text: string
   readonly line: number
@@ -51,6 +52,9 @@ export class Reader {
   #brokerAddress = '127.0.0.1:9092'
   /** What the page calls 127.0.0.1:8080, and where the gateway really listens. */
   #address = '127.0.0.1:8080'
+  /** The reader's own endpoints: what the page calls them, and where they may listen here. */
+  readonly #endpoints = new Map<string, string>()
+  readonly #beside: ChildProcess[] = []
   readonly #variables = '.reader-variables'
 
   constructor(folder: string) {
@@ -105,7 +109,35 @@ export class Reader {
       })
     }
     const code = await new Promise<number>((resolve) => child.on('close', (status) => resolve(status ?? 1)))
-    return { code, output: output.replaceAll(this.#address, '127.0.0.1:8080') }
+    output = output.replaceAll(this.#address, '127.0.0.1:8080')
+    for (const [shown, real] of this.#endpoints) output = output.replaceAll(real, shown)
+    return { code, output }
+  }
+
+  /** Starts what a reader leaves running in a terminal of its own; resolves at its first line. */
+  async runBeside(command: string): Promise<void> {
+    if (this.#endpoints.size === 0) {
+      for (const shown of ['127.0.0.1:3000', '127.0.0.1:3001']) {
+        this.#endpoints.set(shown, `127.0.0.1:${await freePort()}`)
+      }
+    }
+    const child = spawn('bash', ['-c', `${this.#prelude()}\n${this.#here(command)}`], {
+      cwd: this.#folder,
+      env: this.#env(),
+      // A group of its own, so that all of a pipeline can be ended.
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.#beside.push(child)
+    let errors = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      errors += text
+    })
+    for await (const _ of createInterface({ input: child.stdout })) {
+      child.stdout.resume()
+      return
+    }
+    throw new Error(`${command} ended before it said anything:\n${errors}`)
   }
 
   /** Starts a broker as the page says, by `npm run brokers -- NAME`; resolves when it can be used. */
@@ -132,6 +164,7 @@ export class Reader {
 
   /** Ends what goes on running. */
   async stop(): Promise<void> {
+    for (const child of this.#beside.splice(0)) await end(child, -child.pid!)
     await end(this.#server)
     await end(this.#broker)
     this.#server = undefined
@@ -139,7 +172,9 @@ export class Reader {
   }
 
   #here(text: string): string {
-    return text.replaceAll('127.0.0.1:8080', this.#address).replaceAll('127.0.0.1:9092', this.#brokerAddress)
+    let here = text.replaceAll('127.0.0.1:8080', this.#address).replaceAll('127.0.0.1:9092', this.#brokerAddress)
+    for (const [shown, real] of this.#endpoints) here = here.replaceAll(shown, real)
+    return here
   }
 
   /** `sluice` is what the README says it stands for; variables live on from block to block, as in a reader's shell. */
@@ -155,10 +190,10 @@ export class Reader {
   }
 }
 
-async function end(child: ChildProcess | undefined): Promise<void> {
+async function end(child: ChildProcess | undefined, pid = child?.pid): Promise<void> {
   if (child === undefined || child.exitCode !== null) return
   const ended = new Promise((resolve) => child.on('close', resolve))
-  child.kill('SIGTERM')
+  process.kill(pid!, 'SIGTERM')
   await ended
 }
 
