@@ -4,7 +4,7 @@ import type { StoredSubscription } from '../store/subscriptions.ts'
 import type { Catalog } from './catalog.ts'
 import type { DeliveryContext } from './context.ts'
 import { fanoutGroup } from './group.ts'
-import { chunksOf, edgeOf, isReplayable, logOf } from './log-range.ts'
+import { chunksOf, edgeOf, inLog, isReplayable, logOf } from './log-range.ts'
 
 /** How long what was looked up is told again. */
 const freshMs = 10_000
@@ -105,7 +105,9 @@ export class Lag {
       ends.set(name, end)
     }
     try {
-      this.#behind.set(id, await behind(topic, feed.next, await end, signal))
+      const next = inLog(topic, feed.next)
+      if (next === undefined) this.#behind.delete(id)
+      else this.#behind.set(id, await behind(topic, next, await end, signal))
     } catch {
       // Rather no number than an old one.
       this.#behind.delete(id)
