@@ -47,14 +47,17 @@ export function* lease(name: string, wanted: WantedLeases): Query<readonly Lease
 /** Whether there is something to lease: whoever waits asks often, and a look changes nothing. */
 export function* isDue(name: string, now: number): Query<boolean | undefined> {
   const row = yield* first<{ due: number | null }>(
-    `SELECT (SELECT min(due) FROM held_events e WHERE e.name = g.name) AS due FROM held_groups g WHERE g.name = ?`,
+    `SELECT (SELECT min(due) FROM held_events e WHERE e.name = g.name AND due IS NOT NULL) AS due FROM held_groups g WHERE g.name = ?`,
     name,
   )
   return row === undefined ? undefined : row.due !== null && row.due <= now
 }
 
 export function* nextDue(name: string): Query<number | undefined> {
-  const row = yield* first<{ due: number | null }>('SELECT min(due) AS due FROM held_events WHERE name = ?', name)
+  const row = yield* first<{ due: number | null }>(
+    'SELECT min(due) AS due FROM held_events WHERE name = ? AND due IS NOT NULL',
+    name,
+  )
   return row?.due ?? undefined
 }
 
