@@ -1,3 +1,4 @@
+import { DatabaseSync } from 'node:sqlite'
 import type { HeldDelivery } from '../../../src/store/deliveries.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { pause } from '../../conformance/waiting.ts'
@@ -11,10 +12,11 @@ export type Control = 'settles-first' | 'claims-twice' | 'finishes-unasked' | 'r
 
 const lateMs = 1500
 
-export function broken(store: Store, control: Control): Store {
+/** `path` is the store's file. */
+export function broken(store: Store, control: Control, path: string): Store {
   if (control === 'settles-first') return settlingFirst(store)
   if (control === 'redrives-twice') return redrivingTwice(store)
-  return claimingTwice(store, control === 'finishes-unasked')
+  return claimingTwice(store, control === 'finishes-unasked' ? path : undefined)
 }
 
 function settlingFirst(store: Store): Store {
@@ -31,8 +33,10 @@ function settlingFirst(store: Store): Store {
   }
 }
 
-function claimingTwice(store: Store, unasked: boolean): Store {
+function claimingTwice(store: Store, path: string | undefined): Store {
   const { deliveries } = store
+  const held =
+    path === undefined ? undefined : new DatabaseSync(path).prepare('UPDATE deliveries SET token = ? WHERE id = ?')
   const lost = new Set<string>()
   return {
     ...store,
@@ -49,8 +53,8 @@ function claimingTwice(store: Store, unasked: boolean): Store {
         return claimed
       },
       finish: async (results) => {
-        const held = await deliveries.finish(results)
-        return unasked ? results.map(() => true) : held
+        for (const { id, token } of results) held?.run(token, id)
+        return deliveries.finish(results)
       },
     },
   }
