@@ -4,7 +4,7 @@ import type { StoredSubscription } from '../store/subscriptions.ts'
 import type { Catalog } from './catalog.ts'
 import type { DeliveryContext } from './context.ts'
 import { fanoutGroup } from './group.ts'
-import { chunksOf, edgeOf, inLog, isReplayable, logOf } from './log-range.ts'
+import { edgeOf, inLog, isReplayable, logOf, startOf } from './log-range.ts'
 
 /** How long what was looked up is told again. */
 const freshMs = 10_000
@@ -117,14 +117,9 @@ export class Lag {
 
 /** The first event behind a place tells since when; the places behind it how many there are. */
 async function behind(topic: OpenTopic, next: string, end: string, signal: AbortSignal): Promise<Behind> {
+  const log = logOf(topic)
   const first = async (from: string) => {
-    for await (const { records } of chunksOf(
-      topic,
-      { from },
-      () => true,
-      () => 1,
-      signal,
-    )) {
+    for await (const { records } of log.read(topic.brokerTopic, startOf(from), { limit: 1, signal })) {
       if (records.length > 0) return records[0]
     }
     return undefined
@@ -137,5 +132,5 @@ async function behind(topic: OpenTopic, next: string, end: string, signal: Abort
   if (signal.aborted) throw new Error('It took too long.')
   if (found === undefined) return { events: 0 }
   const at = Date.parse(String(found.event.attributes.time))
-  return { events: 1 + logOf(topic).between(found.cursor, end), ...(Number.isFinite(at) && { oldestAt: at }) }
+  return { events: 1 + log.between(found.cursor, end), ...(Number.isFinite(at) && { oldestAt: at }) }
 }

@@ -117,7 +117,7 @@ export class Reader {
   /** Starts what a reader leaves running in a terminal of its own; resolves at its first line. */
   async runBeside(command: string): Promise<void> {
     if (this.#endpoints.size === 0) {
-      for (const shown of ['127.0.0.1:3000', '127.0.0.1:3001']) {
+      for (const shown of ['127.0.0.1:3000', '127.0.0.1:3001', '127.0.0.1:4318']) {
         this.#endpoints.set(shown, `127.0.0.1:${await freePort()}`)
       }
     }
