@@ -1,6 +1,5 @@
 import { toGatewayError } from '../core/errors.ts'
-import { type Event, keyOf } from '../core/event.ts'
-import { Parcel } from '../core/parcel.ts'
+import type { Event } from '../core/event.ts'
 import type { OpenTopic } from '../core/topic.ts'
 import type { NewDelivery } from '../store/deliveries.ts'
 import type { Feed } from '../store/subscriptions.ts'
@@ -10,7 +9,7 @@ import { deliveryId } from './identity.ts'
 import type { Lane } from './lane.ts'
 import { chunksOf, edgeOf, inLog, isCursor, logOf, placeOf } from './log-range.ts'
 import { matches } from './match/matcher.ts'
-import { storedEvent } from './rows.ts'
+import { logRow } from './rows.ts'
 import type { Shared } from './shared.ts'
 import { pause } from './timing.ts'
 
@@ -134,7 +133,10 @@ export class FeedPump {
     const sizes = (): number => Math.min(chunkRows, room)
     try {
       for await (const { records, cursor } of chunksOf(this.#topic, { from }, accepts, sizes, this.#signal)) {
-        const rows = records.map(({ event, position }) => this.#row(event, position))
+        const rows = records.map((record) => {
+          const { subscription } = this.#lane
+          return logRow(context, subscription, record, deliveryId(context.digest, id, subscription.topic, record.event))
+        })
         const to = placeOf(this.#topic, cursor)
         await context.store.deliveries.insert(rows, { feed: id, from: next, to })
         next = to
@@ -162,24 +164,6 @@ export class FeedPump {
     const [pending] = await this.#shared.context.store.deliveries.pending(id)
     const most = this.#lane.state.breaker === 'half-open' ? 1 : aheadRows
     return most - (pending?.events ?? 0)
-  }
-
-  #row(event: Event, position: string): NewDelivery {
-    const { context } = this.#shared
-    const { id: subscription, topic, ordering } = this.#lane.subscription
-    const key = ordering === 'key' ? keyOf(event) : undefined
-    const now = context.clock.now()
-    return {
-      id: deliveryId(context.digest, subscription, topic, event),
-      subscription,
-      topic,
-      event: storedEvent(context.digest, topic, Parcel.ofEvent(event), position),
-      ...(key !== undefined && { key }),
-      status: 'parked',
-      at: now,
-      attempts: [],
-      now,
-    }
   }
 
   #inserted(rows: readonly NewDelivery[]): void {

@@ -1,14 +1,10 @@
-import type { LogRecord } from '../core/broker.ts'
 import { GatewayError } from '../core/errors.ts'
-import { type Event, keyOf } from '../core/event.ts'
-import { Parcel } from '../core/parcel.ts'
-import type { NewDelivery } from '../store/deliveries.ts'
+import type { Event } from '../core/event.ts'
 import type { Replay } from '../store/operations.ts'
-import type { StoredSubscription } from '../store/subscriptions.ts'
 import { replayId } from './identity.ts'
 import { chunksOf } from './log-range.ts'
 import { matches } from './match/matcher.ts'
-import { storedEvent } from './rows.ts'
+import { logRow } from './rows.ts'
 import { pause } from './timing.ts'
 import type { Work } from './work.ts'
 
@@ -34,7 +30,12 @@ export async function runReplay(work: Work, what: Replay): Promise<boolean> {
   const size = (): number => (what.dryRun ? chunkRows : Math.max(1, Math.min(chunkRows, room)))
   for await (const { records, cursor } of chunksOf(topic, range, accepts, size, signal)) {
     if (!(await mayGoOn())) return false
-    const rows = what.dryRun ? [] : records.map((record) => rowOf(work, subscription, record))
+    const rows = what.dryRun
+      ? []
+      : records.map((record) => {
+          const id = replayId(context.digest, operation.id, subscription.id, operation.topic, record.event)
+          return { ...logRow(context, subscription, record, id), operation: operation.id }
+        })
     const progress = { operation: operation.id, from: next, to: cursor, matched: records.length }
     await context.store.deliveries.insert(rows, progress)
     next = cursor
@@ -55,29 +56,6 @@ async function roomOf({ shared, operation, mayGoOn, signal }: Work, pace: Pace, 
     if (room >= 1) return Math.floor(room)
     await pause(stepMs, signal)
     if (!(await mayGoOn())) return 0
-  }
-}
-
-function rowOf(
-  { shared, operation }: Work,
-  subscription: StoredSubscription,
-  { event, position }: LogRecord,
-): NewDelivery {
-  const { context } = shared
-  const { id, topic, ordering } = subscription
-  const key = ordering === 'key' ? keyOf(event) : undefined
-  const now = context.clock.now()
-  return {
-    id: replayId(context.digest, operation.id, id, topic, event),
-    subscription: id,
-    topic,
-    event: storedEvent(context.digest, topic, Parcel.ofEvent(event), position),
-    ...(key !== undefined && { key }),
-    status: 'parked',
-    at: now,
-    attempts: [],
-    operation: operation.id,
-    now,
   }
 }
 

@@ -1,7 +1,10 @@
+import type { LogRecord } from '../core/broker.ts'
 import type { Attempt, AttemptResult } from '../core/delivery.ts'
-import type { Parcel } from '../core/parcel.ts'
+import { keyOf } from '../core/event.ts'
+import { Parcel } from '../core/parcel.ts'
 import type { Subscription } from '../core/subscription.ts'
 import type { NewDelivery, StoredEvent } from '../store/deliveries.ts'
+import type { DeliveryContext } from './context.ts'
 import { eventRef } from './identity.ts'
 
 /** How much longer than its attempt a claim lasts: whoever holds it has so long to write down what became of it. */
@@ -30,6 +33,28 @@ export function storedEvent(
     type,
     bytes: parcel.bytes,
     ...(position !== undefined && { position }),
+  }
+}
+
+/** A row of an event that comes out of the log, due now. */
+export function logRow(
+  { digest, clock }: DeliveryContext,
+  { id: subscription, topic, ordering }: Subscription,
+  { event, position }: LogRecord,
+  id: string,
+): NewDelivery {
+  const key = ordering === 'key' ? keyOf(event) : undefined
+  const now = clock.now()
+  return {
+    id,
+    subscription,
+    topic,
+    event: storedEvent(digest, topic, Parcel.ofEvent(event), position),
+    ...(key !== undefined && { key }),
+    status: 'parked',
+    at: now,
+    attempts: [],
+    now,
   }
 }
 
