@@ -15,7 +15,7 @@ import { Health } from './health.ts'
 import { Journal } from './journal.ts'
 import { type Behind, type GroupLag, Lag } from './lag.ts'
 import type { Lane } from './lane.ts'
-import { edgeOf, isReplayable, placeOf } from './log-range.ts'
+import { edgeOf, isReplayable, placeOf, requirePlace } from './log-range.ts'
 import { Operations } from './operations.ts'
 import { PendingRows } from './pending.ts'
 import type { Shared } from './shared.ts'
@@ -129,6 +129,7 @@ export class DeliveryEngine {
 
   /** See `Webhooks.prepare`. */
   async prepare(topic: OpenTopic, start: string): Promise<Feed> {
+    if (start !== 'latest') await requirePlace(topic, start, this.#stopping.signal)
     await this.#group(topic)
     if (start !== 'latest') {
       const from = placeOf(topic, start)

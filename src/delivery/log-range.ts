@@ -1,5 +1,5 @@
 import type { Log, LogRecord, Start } from '../core/broker.ts'
-import { UnsupportedError } from '../core/errors.ts'
+import { invalid, toGatewayError, UnsupportedError } from '../core/errors.ts'
 import { type Event, isTime } from '../core/event.ts'
 import type { OpenTopic } from '../core/topic.ts'
 
@@ -39,6 +39,21 @@ export function inLog(topic: OpenTopic, place: string): string | undefined {
 export async function edgeOf(topic: OpenTopic, edge: 'latest' | 'earliest', signal: AbortSignal): Promise<string> {
   for await (const { cursor } of logOf(topic).read(topic.brokerTopic, edge, { signal })) return cursor
   throw new Error('The log was not read.')
+}
+
+/**
+ * Rejects where the start of a subscription is a cursor that leads nowhere in the log: `invalid_argument` for what is
+ * none, `stale_cursor` for one of another log. Every event of the topic is compared with the places of its feeds, so that
+ * one that cannot be read would hold back all of them.
+ */
+export async function requirePlace(topic: OpenTopic, start: string, signal: AbortSignal): Promise<void> {
+  if (!isCursor(start)) return
+  try {
+    for await (const _ of logOf(topic).read(topic.brokerTopic, startOf(start), { signal, limit: 1 })) return
+  } catch (thrown) {
+    const error = toGatewayError(thrown)
+    throw error.code === 'invalid_argument' ? invalid('/start', error.message) : error
+  }
 }
 
 export interface Chunk {

@@ -5,6 +5,7 @@ import type { Failpoint, Observer } from '../delivery/context.ts'
 import { DeliveryEngine } from '../delivery/engine.ts'
 import type { TopicRegistry, Webhooks } from '../http/gateway.ts'
 import type { Store } from '../store/store.ts'
+import type { Listening } from '../webhook/own-address.ts'
 import { announcer } from './announcements.ts'
 import { LazySender } from './lazy-sender.ts'
 
@@ -18,6 +19,7 @@ export interface DeliveryOptions {
   readonly allowLoopback: boolean
   /** Where the gateway itself listens: it never calls itself. */
   readonly ownHosts: readonly string[]
+  readonly listening: Listening
   readonly failpoint?: (point: Failpoint) => void
 }
 
@@ -43,11 +45,11 @@ function busyLoop(): () => boolean {
 
 /** Delivery on Node, and what of it the API needs. */
 export function createDelivery(options: DeliveryOptions): { engine: DeliveryEngine; webhooks: Webhooks } {
-  const { clock, store, topics, observer, log, allowPrivate, allowLoopback, ownHosts, failpoint } = options
+  const { clock, store, topics, observer, log, allowPrivate, allowLoopback, ownHosts, listening, failpoint } = options
   const userAgent = 'Sluice/1'
   const sender = new LazySender(async () => {
     const { createSender } = await import('../webhook/sender.ts')
-    return createSender({ clock, allowPrivate, allowLoopback, ownHosts, maxConnectionsPerHost, userAgent })
+    return createSender({ clock, allowPrivate, allowLoopback, ownHosts, listening, maxConnectionsPerHost, userAgent })
   })
   const engine = new DeliveryEngine({
     clock,

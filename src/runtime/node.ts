@@ -98,6 +98,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
 
     const stopping = new AbortController()
     const metrics = new NodeMetrics(loaded.config.metrics.public, () => opened.topics.list())
+    let { port } = options
     const { createDelivery } = await import('./delivery.ts')
     const { engine, webhooks } = createDelivery({
       clock,
@@ -108,6 +109,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       allowPrivate: loaded.config.outbound.allowPrivate,
       allowLoopback: options.allowLoopback,
       ownHosts: options.port === 0 ? [] : [`${options.host}:${options.port}`],
+      listening: { host: options.host, port: () => port },
       ...(options.failpoint !== undefined && { failpoint: options.failpoint }),
     })
     metrics.watch(engine)
@@ -142,6 +144,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       limits,
       stopping: stopping.signal,
     })
+    port = Number(new URL(server.url).port)
     let stopped: Promise<void> | undefined
     const stop = async (): Promise<void> => {
       stopping.abort()

@@ -51,8 +51,7 @@ export async function syncDeclared(declared: readonly DeclaredSubscription[], co
       await checkEndpoint(webhooks, definition, byName.get(name))
       storedStart(topics.resolve(definition.topic)!, definition.start, '/start')
     } catch (error) {
-      const refusal = toGatewayError(error)
-      throw refusal.retryable || refusal.code === 'internal' ? error : refuse(refusal)
+      throw faultOf(error, refuse)
     }
   }
 
@@ -62,6 +61,12 @@ export async function syncDeclared(declared: readonly DeclaredSubscription[], co
     if (one.declared && !names.has(one.name ?? '')) await repeated(() => retire(one.id, context))
   }
   webhooks.changed()
+}
+
+/** What is wrong with the subscription, told as a fault of the configuration; other errors stay what they are. */
+function faultOf(error: unknown, refuse: DeclaredSubscription['refuse']): unknown {
+  const refusal = toGatewayError(error)
+  return refusal.retryable || refusal.code === 'internal' ? error : refuse(refusal)
 }
 
 /** Again where somebody else's change came between. */
@@ -82,7 +87,9 @@ async function bring(declared: DeclaredSubscription, topic: OpenTopic, context: 
   const known = (await subscriptions.load()).subscriptions.find((one) => one.name === name)
   if (known === undefined) {
     const start = storedStart(topic, definition.start, '/start')
-    const feed = await webhooks.prepare(topic, start)
+    const feed = await webhooks.prepare(topic, start).catch((error: unknown) => {
+      throw faultOf(error, declared.refuse)
+    })
     const fresh: Subscription = {
       ...definition,
       start,

@@ -21,6 +21,7 @@ export async function resolveTarget(
   target: Target,
   resolver: Resolver,
   addresses: Addresses,
+  isOwn: (address: string, port: number) => boolean,
 ): Promise<readonly string[]> {
   const found = target.literal ? [target.host] : await bounded(target.host, resolver)
   if (found.length === 0) throw new Failure('dns', `${target.host} has no address.`)
@@ -28,6 +29,7 @@ export async function resolveTarget(
   for (const address of found) {
     const what = addresses.refuse(address)
     if (what !== undefined) throw new Failure('guard', refusal(target.host, address, what))
+    if (isOwn(address, target.port)) throw new Failure('guard', `${target.host} leads to the gateway itself.`)
   }
   return found
 }

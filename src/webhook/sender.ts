@@ -12,6 +12,7 @@ import { type Dialler, systemDialler } from './link.ts'
 import { asAuth, type ClientCredentials, type Token, TokenRequest } from './oauth.ts'
 import type { Origin } from './origin.ts'
 import { Origins } from './origins.ts'
+import { type Listening, ownAddress } from './own-address.ts'
 import { type Prepared, prepare } from './prepared.ts'
 import { type Resolver, resolveTarget, systemResolver } from './resolve.ts'
 import { readTarget, type Target } from './target.ts'
@@ -29,6 +30,8 @@ export interface SenderOptions {
   readonly userAgent: string
   /** Names of the gateway itself, `host` or `host:port`: it never calls itself. */
   readonly ownHosts?: readonly string[]
+  /** The same by address, whatever name leads there. */
+  readonly listening?: Listening
   readonly resolver?: Resolver
   readonly dialler?: Dialler
 }
@@ -53,7 +56,7 @@ class HttpSender implements Sender {
   readonly #userAgent: string
   readonly #addresses: Addresses
   readonly #own: ReadonlySet<string>
-  readonly #resolver: Resolver
+  readonly #resolve: (target: Target) => Promise<readonly string[]>
   readonly #origins: Origins
   readonly #bounds: Bounds = { deadlines: new Deadlines(), stops: new Stops() }
   readonly #ready = new WeakMap<Subscription, Ready | Failure>()
@@ -66,12 +69,14 @@ class HttpSender implements Sender {
     this.#userAgent = more.userAgent
     this.#addresses = new Addresses(allowPrivate, allowLoopback)
     this.#own = new Set(more.ownHosts?.map((host) => host.toLowerCase()))
-    this.#resolver = more.resolver ?? systemResolver
+    const { resolver = systemResolver, listening } = more
+    const isOwn = listening === undefined ? () => false : ownAddress(listening)
+    this.#resolve = (target) => resolveTarget(target, resolver, this.#addresses, isOwn)
     this.#origins = new Origins({
       dialler: more.dialler ?? systemDialler,
       maxConnections: maxConnectionsPerHost,
       refuse: (address) => this.#addresses.refuse(address),
-      resolve: (target) => resolveTarget(target, this.#resolver, this.#addresses),
+      resolve: this.#resolve,
       now: () => clock.now(),
     })
   }
@@ -92,7 +97,7 @@ class HttpSender implements Sender {
     const target = readTarget(url, this.#addresses, this.#own)
     if (typeof target === 'string') throw invalid(pointer, target)
     try {
-      await resolveTarget(target, this.#resolver, this.#addresses)
+      await this.#resolve(target)
     } catch (error) {
       if (error instanceof Failure && error.stage === 'guard') throw invalid(pointer, error.message)
     }

@@ -19,6 +19,7 @@ export interface Listed {
 /** A whole gateway in this process, with an embedded broker on disk and the topic `orders`. */
 export class Whole {
   readonly client: Client
+  readonly url: string
   readonly logged: string[] = []
   readonly #directory: string
   readonly #gateway: RunningGateway
@@ -27,6 +28,7 @@ export class Whole {
     this.#directory = directory
     this.#gateway = gateway
     this.logged = logged
+    this.url = gateway.url
     this.client = new Client(gateway.url)
   }
 
