@@ -107,7 +107,8 @@ async function refusal(response: Response): Promise<Refused> {
   const problem = parse(text)
   if (problem?.detail === undefined) return new Refused(`The gateway answered ${response.status}.`, retryable)
   const fields = (problem.errors ?? [])
-    .filter(({ detail }) => detail !== problem.detail)
+    // What the sentence says already is not said again.
+    .filter(({ detail }) => !problem.detail!.includes(detail))
     .map(({ pointer, detail }) => `\n  ${pointer}: ${detail}`)
   const hint = problem.code === 'unauthenticated' ? ' SLUICE_KEY is where the command line takes it from.' : ''
   return new Refused(`${problem.detail}${hint} (${problem.code})${fields.join('')}`, retryable, problem)
