@@ -67,6 +67,7 @@ export class InlineDelivery implements Job, Young {
 
   /** Where it has run too long, or will not run soon, a row takes its place, and the event need not wait for it. */
   grownUp(): boolean {
+    if (this.signal.aborted) return false
     const now = this.#shared.context.clock.now()
     if (this.#state === 'running') {
       if (now - this.#begunAt < inlineMs) return true
@@ -75,12 +76,18 @@ export class InlineDelivery implements Job, Young {
     }
     if (now - this.since < patienceMs && this.#lane.isActive && !this.#lane.isSlow && this.#lane.opensAt <= now)
       return true
-    this.#park()
+    if (this.key === undefined) this.#park()
+    else this.#lane.writeDown(this.key)
     return false
   }
 
   overtaken(): void {
     if (this.#state === 'waiting') this.#park()
+  }
+
+  writeDown(): void {
+    if (this.#state === 'waiting') this.#park()
+    else if (this.#state === 'running') this.#claim()
   }
 
   done(result: AttemptResult): void {
@@ -107,12 +114,15 @@ export class InlineDelivery implements Job, Young {
 
   #park(): void {
     this.#state = 'taken'
+    // It belongs to whoever pulls it next, and a row of it would be a second delivery.
+    if (this.signal.aborted) return
     const now = this.#shared.context.clock.now()
     void this.#write({ status: 'parked', at: Math.max(now, this.#lane.opensAt) })
   }
 
   /** The attempt goes on, and belongs to a row that this replica has claimed. */
   #claim(): void {
+    if (this.signal.aborted) return
     const { context, journal, token } = this.#shared
     const at = claimEnds(this.#lane.subscription, context.clock.now())
     this.#row = journal.insert(this.#newRow({ status: 'in_flight', at, token }))

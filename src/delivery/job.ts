@@ -23,4 +23,6 @@ export interface Job {
   done(result: AttemptResult, succeeded: boolean): void
   /** The one before it of its key was not delivered: it must not be tried before that one is. */
   overtaken(): void
+  /** One of its key gets a row: so that this one is not behind it then, it gets its own now, where it has none. */
+  writeDown(): void
 }

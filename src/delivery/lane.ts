@@ -32,8 +32,8 @@ export class Lane {
   readonly #context: DeliveryContext
   readonly #slots: Slots
   readonly #queue = new Queue<Job>()
-  /** Of each key that a job is queued or runs of, those that wait for it. */
-  readonly #behind = new Map<string, Job[]>()
+  /** Of each key that a job is queued or runs of, that one, and those that wait for it. */
+  readonly #lines = new Map<string, Job[]>()
   #subscription: StoredSubscription
   #breaker: Breaker
   #bucket: Bucket | undefined
@@ -152,12 +152,12 @@ export class Lane {
   add(job: Job): void {
     const { key } = job
     if (key !== undefined) {
-      const behind = this.#behind.get(key)
-      if (behind !== undefined) {
-        behind.push(job)
+      const line = this.#lines.get(key)
+      if (line !== undefined) {
+        line.push(job)
         return
       }
-      this.#behind.set(key, [])
+      this.#lines.set(key, [job])
     }
     this.#queue.push(job)
     this.pump()
@@ -165,7 +165,12 @@ export class Lane {
 
   /** Whether a job of the key is queued or runs: a later one must go through `add` too. */
   holds(key: string): boolean {
-    return this.#behind.has(key)
+    return this.#lines.has(key)
+  }
+
+  /** One of the key is to be written down: all of them are, in their order, also one that runs. */
+  writeDown(key: string): void {
+    for (const job of this.#lines.get(key) ?? []) job.writeDown()
   }
 
   /** Begins what may begin. */
@@ -258,14 +263,15 @@ export class Lane {
   /** The next of a job's key may be tried only where the job was delivered. */
   #next({ key }: Job, delivered: boolean): void {
     if (key === undefined) return
-    const behind = this.#behind.get(key)!
+    const line = this.#lines.get(key)!
+    line.shift()
     if (!delivered) {
-      this.#behind.delete(key)
-      for (const job of behind) job.overtaken()
+      this.#lines.delete(key)
+      for (const job of line) job.overtaken()
       return
     }
-    const next = behind.shift()
-    if (next === undefined) this.#behind.delete(key)
+    const [next] = line
+    if (next === undefined) this.#lines.delete(key)
     else this.#queue.push(next)
   }
 

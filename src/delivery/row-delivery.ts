@@ -64,6 +64,9 @@ export class RowDelivery implements Job {
     this.giveBack()
   }
 
+  /** It has a row. */
+  writeDown(): void {}
+
   /** Untried, for whoever claims it next. */
   giveBack(): void {
     if (this.#over) return
