@@ -14,10 +14,12 @@ export class Credit {
   /** How many more events may be pulled now; at least a quarter of all, so that pulling is worth it. */
   async room(signal: AbortSignal): Promise<number> {
     while (!this.#isEnough && !signal.aborted) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-        signal.addEventListener('abort', () => resolve(), { once: true })
-      })
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const woken = (): void => resolve()
+      this.#wake = woken
+      signal.addEventListener('abort', woken)
+      await promise
+      signal.removeEventListener('abort', woken)
     }
     return this.#maxEvents - this.#events
   }

@@ -195,11 +195,11 @@ export class Lane {
     if (this.opensAt > now) return this.#later(this.opensAt - now)
     if (!this.#slots.take(this.#pump)) return false
     if (this.#bucket !== undefined && !this.#bucket.tryTake()) {
-      this.#slots.give()
+      this.#slots.putBack()
       return this.#later(Math.max(1, this.#bucket.retryAt - now))
     }
     if (!this.#breaker.tryAcquire()) {
-      this.#slots.give()
+      this.#slots.putBack()
       return false
     }
     return true

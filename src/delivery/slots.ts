@@ -17,6 +17,11 @@ export class Slots {
     return true
   }
 
+  /** Gives back what was taken just now and is not needed: whoever asked is being woken already, or nobody did. */
+  putBack(): void {
+    this.#free++
+  }
+
   give(): void {
     this.#free++
     for (const wake of this.#asking) {

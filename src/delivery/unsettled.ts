@@ -13,7 +13,9 @@ export class Unsettled {
     this.#ack = ack
   }
 
+  /** What was revoked since it was pulled is forgotten at once: nobody would tell when. */
   add(owed: Owed): void {
+    if (owed.revoked.aborted) return
     let assigned = this.#byAssignment.get(owed.revoked)
     if (assigned === undefined) {
       assigned = new Set()
