@@ -61,7 +61,6 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     const openStore = async (): Promise<Store> => {
       const opened = await openConfigured(loaded, clock)
       release.push(opened.close)
-      release.push(() => held.close())
       store = options.decorate?.(opened) ?? opened
       return store
     }
@@ -89,6 +88,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     ])
     if (traces !== undefined) release.push(() => traces.close(limits.shutdown * tracesShare))
     release.push(opened.close)
+    // Before the brokers: they have their consumers back then.
+    release.push(() => held.close())
     const ring = await NodeKeyRing.open(
       { store: store!.keys, file: options.file, environment: options.environment, log },
       loaded.config.keys,
