@@ -92,6 +92,7 @@ export class Fanout {
       await unsettled.empty(this.#shared.stopping)
       await settler.idle()
     } finally {
+      void settler.idle()
       unsettled.forget()
     }
   }

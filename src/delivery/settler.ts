@@ -1,12 +1,20 @@
 import type { Consumer, Settlement } from '../core/broker.ts'
 import type { DeliveryContext } from './context.ts'
 
-/** Acknowledges what is done to the broker, what comes in one turn of the event loop together. */
+/**
+ * How long what is done is gathered before it is acknowledged, and how much at the most: a broker writes each call down,
+ * and what is published waits while it does. A crash in between repeats so much more.
+ */
+const gatherMs = 10
+const gatherMax = 256
+
+/** Acknowledges what is done to the broker, many together. */
 export class Settler {
   readonly #context: DeliveryContext
   readonly #consumer: Consumer
   #waiting: Settlement[] = []
   #busy: Promise<void> | undefined
+  #timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(context: DeliveryContext, consumer: Consumer) {
     this.#context = context
@@ -15,26 +23,39 @@ export class Settler {
 
   ack(receipt: string): void {
     this.#waiting.push({ receipt, outcome: { kind: 'ack' } })
-    this.#busy ??= this.#drain()
+    if (this.#busy === undefined) this.#gather()
   }
 
+  /** Resolves once all is acknowledged, without gathering any more. */
   async idle(): Promise<void> {
-    while (this.#busy !== undefined) await this.#busy
+    while (this.#busy !== undefined || this.#waiting.length > 0) {
+      this.#begin()
+      await this.#busy
+    }
+  }
+
+  #gather(): void {
+    if (this.#waiting.length >= gatherMax) this.#begin()
+    else if (this.#waiting.length > 0) this.#timer ??= setTimeout(() => this.#begin(), gatherMs)
+  }
+
+  #begin(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#busy ??= this.#settle()
   }
 
   /** What cannot be settled comes again: its deliveries have rows, or are made once more. */
-  async #drain(): Promise<void> {
-    await undefined
+  async #settle(): Promise<void> {
     const { failpoint, log } = this.#context
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting
-      this.#waiting = []
-      failpoint?.('before-settle')
-      await this.#consumer.settle(batch).catch((error: unknown) => {
-        log('warn', 'Events could not be settled; they come again.', { cause: String(error) })
-      })
-      failpoint?.('after-settle')
-    }
+    const batch = this.#waiting
+    this.#waiting = []
+    failpoint?.('before-settle')
+    await this.#consumer.settle(batch).catch((error: unknown) => {
+      log('warn', 'Events could not be settled; they come again.', { cause: String(error) })
+    })
+    failpoint?.('after-settle')
     this.#busy = undefined
+    this.#gather()
   }
 }
