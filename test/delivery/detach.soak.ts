@@ -3,7 +3,7 @@ import { seedOfRun } from '../conformance/random.ts'
 import { catchUp } from './faults/detach-run.ts'
 
 const hourMs = 3_600_000
-const deaths = ['after-attempt', 'rejoining', 'rejoining', 'attached'] as const
+const deaths = ['after-attempt', 'rejoining', 'attached'] as const
 
 test.each([
   ['sqlite', 'embedded'],

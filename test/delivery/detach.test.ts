@@ -21,7 +21,7 @@ test('a dead endpoint leaves the store small and the others untouched, and misse
 test('kills while subscriptions are detached, rejoin and are attached again: nothing is missing', {
   timeout: 400_000,
 }, async () => {
-  const deaths = ['after-attempt', 'rejoining', 'rejoining', 'attached'] as const
+  const deaths = ['after-attempt', 'rejoining', 'attached'] as const
   const { violations, line } = await catchUp({
     seed: seedOfRun(),
     store: 'sqlite',
