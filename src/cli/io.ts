@@ -15,7 +15,21 @@ export function wantsJson(options: { readonly json?: boolean }): boolean {
 }
 
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`)
+  process.stdout.write(`${shown(text)}\n`)
+}
+
+// Some terminals obey the first as they obey an escape sequence, and the others turn around what follows them. JSON, which
+// most of what comes from elsewhere is printed as, escapes neither.
+const unsafe = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+
+/** Whatever an event or an endpoint holds, a terminal shows it and does not obey it. Into a pipe it goes as it is. */
+function shown(text: string): string {
+  return stdoutIsTerminal ? escaped(text) : text
+}
+
+/** Those characters as JSON may write them. */
+export function escaped(text: string): string {
+  return text.replace(unsafe, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 export function printJson(value: unknown): void {
@@ -24,7 +38,7 @@ export function printJson(value: unknown): void {
 
 /** Prints one of very many lines, not faster than they are read. */
 export async function printPaced(text: string): Promise<void> {
-  if (!process.stdout.write(`${text}\n`)) await once(process.stdout, 'drain')
+  if (!process.stdout.write(`${shown(text)}\n`)) await once(process.stdout, 'drain')
 }
 
 /** Resolves once everything that was printed is out: ending the process would cut it off. */

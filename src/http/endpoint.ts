@@ -1,6 +1,6 @@
 import { invalid } from '../core/errors.ts'
 import type { EndpointAuth } from '../core/subscription.ts'
-import { checkHeaders } from '../webhook/headers.ts'
+import { checkHeaders, isCredential } from '../webhook/headers.ts'
 import type { Webhooks } from './gateway.ts'
 import { hidden } from './subscription-forms.ts'
 
@@ -38,11 +38,7 @@ export function authKind(auth: EndpointAuth): 'bearer' | 'basic' | 'oauth2' | 'm
   return 'oauth2' in auth ? 'oauth2' : 'mtls'
 }
 
-const credential = /authorization|cookie|token|secret|key|password|credential|signature/i
-
 /** Headers as they are shown: what looks like a credential is not. */
 export function shownHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, credential.test(name) ? hidden : value]),
-  )
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, isCredential(name) ? hidden : value]))
 }

@@ -96,18 +96,24 @@ export function refuseQuery(call: Call): void {
   if (errors.length > 0) throw new GatewayError('invalid_argument', 'This takes no query parameters.', { errors })
 }
 
+/** A body may hold faults by the ten thousand; the answer tells of so many. */
+const errorsMax = 100
+
 /** Validates what came from outside; throws `invalid_argument` with a pointer for every field that is wrong. */
 export function validate<T extends z.ZodType>(schema: T, value: unknown, what = 'field'): z.output<T> {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
-  const errors = parsed.error.issues.flatMap((issue) => {
+  const all = parsed.error.issues.slice(0, errorsMax).flatMap((issue) => {
     const path = issue.path.map((part) => `/${escapePointer(String(part))}`).join('')
     if (issue.code !== 'unrecognized_keys') {
       const absent = issue.code === 'invalid_type' && issue.message.endsWith('received undefined')
       return [{ pointer: path, detail: absent ? 'is required' : issue.message }]
     }
-    return issue.keys.map((key) => ({ pointer: `${path}/${escapePointer(key)}`, detail: `there is no such ${what}` }))
+    return issue.keys
+      .slice(0, errorsMax)
+      .map((key) => ({ pointer: `${path}/${escapePointer(key)}`, detail: `there is no such ${what}` }))
   })
+  const errors = all.slice(0, errorsMax)
   const detail = errors.map((error) => `${error.pointer === '' ? 'body' : error.pointer}: ${error.detail}`).join('; ')
   throw new GatewayError('invalid_argument', `A ${what} is wrong. ${detail}.`, { errors })
 }

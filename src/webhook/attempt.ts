@@ -2,7 +2,7 @@ import type { AttemptResult } from '../core/delivery.ts'
 import type { Outgoing } from '../core/sender.ts'
 import { carriedContext, pushContext } from './carried.ts'
 import { writeContent } from './content.ts'
-import { excerpt } from './excerpt.ts'
+import { excerpt, spelled } from './excerpt.ts'
 import { type Bounds, Exchange } from './exchange.ts'
 import { Failure } from './failure.ts'
 import type { Prepared } from './prepared.ts'
@@ -27,7 +27,7 @@ export class Attempt extends Exchange {
     at: number,
     resolve: (result: AttemptResult) => void,
   ) {
-    super(bounds, signal, timeoutMs, token === undefined ? prepared.keep : prepared.keep + token.length)
+    super(bounds, signal, timeoutMs, token === undefined ? prepared.keep : prepared.keep + 2 * token.length)
     this.path = prepared.target.path
     this.#prepared = prepared
     this.#token = token
@@ -77,7 +77,7 @@ export class Attempt extends Exchange {
   #answered(durationMs: number): AttemptResult {
     const { status } = this
     const { confidential } = this.#prepared
-    const secrets = this.#token === undefined ? confidential : [...confidential, this.#token]
+    const secrets = this.#token === undefined ? confidential : spelled([...confidential, this.#token])
     const body = excerpt(this.kept, secrets)
     const answer = { at: this.#at, durationMs, status, ...(body !== '' && { body }) }
     if (status < 300) return answer

@@ -1,4 +1,4 @@
-import { GatewayError } from '../core/errors.ts'
+import { GatewayError, invalid } from '../core/errors.ts'
 import { escapePointer } from '../core/event.ts'
 
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
@@ -32,6 +32,8 @@ const reserved = new Map<string, string>([
  * is wrong. `authenticated`: `auth` sets the header Authorization already.
  */
 export function checkHeaders(headers: Readonly<Record<string, string>>, pointer: string, authenticated: boolean): void {
+  const tooMuch = `A subscription sets at most ${maxHeaders} headers of ${maxBytes} bytes together.`
+  if (Object.keys(headers).length > maxHeaders) throw invalid(pointer, tooMuch)
   const errors: { pointer: string; detail: string }[] = []
   const seen = new Set<string>()
   let bytes = 0
@@ -40,10 +42,15 @@ export function checkHeaders(headers: Readonly<Record<string, string>>, pointer:
     if (complaint !== undefined) errors.push({ pointer: `${pointer}/${escapePointer(name)}`, detail: complaint })
     bytes += name.length + value.length
   }
-  if (seen.size > maxHeaders || bytes > maxBytes) {
-    errors.push({ pointer, detail: `A subscription sets at most ${maxHeaders} headers of ${maxBytes} bytes together.` })
-  }
+  if (bytes > maxBytes) errors.push({ pointer, detail: tooMuch })
   if (errors.length > 0) throw new GatewayError('invalid_argument', errors[0]!.detail, { errors })
+}
+
+const credential = /authorization|cookie|token|secret|key|password|credential|signature/i
+
+/** Whether the value of a header looks like a secret, by the header's name. */
+export function isCredential(name: string): boolean {
+  return credential.test(name)
 }
 
 /** A sentence about what is wrong, without the value: it may be a secret. */

@@ -3,14 +3,11 @@ import { createSecureContext, type SecureContext } from 'node:tls'
 import type { EndpointAuth, Subscription } from '../core/subscription.ts'
 import { checkAuth } from './auth.ts'
 import { structuredType } from './content.ts'
-import { neededBytes } from './excerpt.ts'
+import { neededBytes, spelled } from './excerpt.ts'
 import { Failure } from './failure.ts'
-import { checkHeaders } from './headers.ts'
+import { checkHeaders, isCredential } from './headers.ts'
 import { Signer } from './sign.ts'
 import type { Target } from './target.ts'
-
-/** Shorter values are no secrets, and taking them out of an answer would spoil it. */
-const shortestSecret = 8
 
 /** The identity of the gateway at an endpoint. */
 export interface Identity {
@@ -44,9 +41,7 @@ export function prepare(subscription: Subscription, target: Target, userAgent: s
   for (const header of named) headers.push(...header)
   const authorization = auth && authorizationOf(auth)
   if (authorization !== undefined) headers.push('authorization', authorization)
-  const confidential = [...secretsOf(auth), ...named.map(([, value]) => value)].filter(
-    (secret) => secret.length >= shortestSecret,
-  )
+  const confidential = spelled([...secretsOf(auth), ...named.flatMap(([name, value]) => partsOf(name, value))])
   return {
     target,
     headers,
@@ -73,6 +68,13 @@ function secretsOf(auth: EndpointAuth | undefined): readonly string[] {
   if ('bearer' in auth) return [auth.bearer]
   if ('basic' in auth) return [auth.basic.password, credentials(auth.basic)]
   return [auth.oauth2.clientSecret]
+}
+
+/** An endpoint may send back a token without the scheme before it, and a cookie's value without its name. */
+function partsOf(name: string, value: string): readonly string[] {
+  if (!isCredential(name)) return [value]
+  const parts = value.split(/[\s;,]+/)
+  return [value, ...parts, ...parts.map((part) => part.slice(part.indexOf('=') + 1))]
 }
 
 function identityOf({ cert, key }: { cert: string; key: string }): Identity {
