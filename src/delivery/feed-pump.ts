@@ -82,6 +82,7 @@ export class FeedPump {
 
   /** How long nothing can be done, as far as this replica knows without asking the store. */
   get #idleMs(): number {
+    if (this.#lane.subscription.feed.state === 'rejoining') return 0
     const now = this.#shared.context.clock.now()
     if (!this.#lane.isActive) return retryMs
     if (this.#lane.opensAt > now) return Math.min(this.#lane.opensAt - now, 5 * retryMs)
@@ -106,9 +107,9 @@ export class FeedPump {
    * Whether events of the log may come now. Where keys are in order, those before it, which come through the group, are
    * all delivered or written down first.
    */
-  async #isNext({ from, next }: Detached): Promise<boolean> {
+  async #isNext({ state, from, next }: Detached): Promise<boolean> {
     const place = inLog(this.#topic, from)
-    if (this.#lane.subscription.ordering === 'none' || next !== from) return true
+    if (state === 'rejoining' || this.#lane.subscription.ordering === 'none' || next !== from) return true
     if (place === undefined || !isCursor(place)) return true
     const { broker, brokerTopic } = this.#topic
     return (await broker.groups.passed?.(brokerTopic, fanoutGroup, place)) ?? true

@@ -63,6 +63,11 @@ export class Feeds {
 
   /** Starts what can be read from the log, and forgets what is attached again. Cheap: called after every change. */
   tend(): void {
+    for (const [id, pump] of this.#pumps) {
+      if (this.#catalog.lane(id) !== undefined) continue
+      pump.stop()
+      this.#pumps.delete(id)
+    }
     for (const lane of this.#catalog.lanes) {
       const { id, feed, topic: name } = lane.subscription
       if (feed.state === 'attached' || (feed.state === 'detached' && !lane.isActive)) {
