@@ -25,6 +25,10 @@ export function greeting({ url, createOn, keys, data, file }: Greeting, colours:
       'Settle what was pulled',
       `LEASE=$(printf '%s' "$PULLED" | sed 's/.*"lease":"\\([^"]*\\)".*/\\1/'); ${curl} ${json} ${topic}/groups/billing/settle -d '{"settlements":[{"lease":"'"$LEASE"'","outcome":"ack"}]}'`,
     ],
+    [
+      'Have every event sent to an address of yours',
+      `${curl} ${json} ${url}/v1/subscriptions -d '{"topic":"orders","url":"http://localhost:3000/hook"}'`,
+    ],
   ]
   const topics =
     createOn === undefined

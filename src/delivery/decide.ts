@@ -4,7 +4,7 @@ import type { Policy } from '../core/subscription.ts'
 /** What becomes of a delivery after an attempt. `ended`: the endpoint wants nothing more, ever. */
 export type Decision =
   | { readonly kind: 'succeeded' }
-  | { readonly kind: 'parked'; readonly at: number }
+  | { readonly kind: 'parked'; readonly at: number; readonly reason: string }
   | { readonly kind: 'dead' | 'discarded' | 'ended'; readonly reason: string }
 
 /** Half of this up and down: receivers that came back together are not asked together. */
@@ -25,7 +25,7 @@ export function decide(policy: Policy, result: AttemptResult, tried: number, now
   const wait = policy.retryMs[tried - 1]
   if (wait === undefined) return { kind: gaveUp, reason: `${whatFailed(result)} No retry is left after ${tried}.` }
   const delay = wait * (1 - jitter / 2 + jitter * random)
-  return { kind: 'parked', at: now + Math.max(delay, result.retryAfterMs ?? 0) }
+  return { kind: 'parked', at: now + Math.max(delay, result.retryAfterMs ?? 0), reason: whatFailed(result) }
 }
 
 /** A sentence that tells whose turn it is: the endpoint refused, cannot be reached, or the gateway failed. */

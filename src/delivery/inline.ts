@@ -199,6 +199,6 @@ export function rowConcluded(shared: Shared, lane: Lane, { key, parcel }: Job, p
 export function placeOf(decision: Decision): Placed & { status: 'succeeded' | 'parked' | 'dead' | 'discarded' } {
   if (decision.kind === 'ended') return { status: 'dead', reason: decision.reason }
   if (decision.kind === 'succeeded') return { status: 'succeeded' }
-  if (decision.kind === 'parked') return { status: 'parked', at: decision.at }
+  if (decision.kind === 'parked') return { status: 'parked', at: decision.at, reason: decision.reason }
   return { status: decision.kind, reason: decision.reason }
 }

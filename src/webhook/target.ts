@@ -42,7 +42,7 @@ export function readTarget(text: string, addresses: Addresses, own: ReadonlySet<
   }
   const secure = url.protocol === 'https:'
   const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port)
-  if (refusedPorts.has(port)) return `Port ${port} does not belong to a web server.`
+  if (refusedPorts.has(port)) return `The gateway does not call port ${port}, which belongs to another protocol.`
   const bare = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname
   const literal = isIP(bare) !== 0
   const host = literal ? bare : bare.toLowerCase()

@@ -73,6 +73,11 @@ describe('a delivery', () => {
     }
     const id = await subscribe('later', quick)
     await publish('later')
+    const [waiting] = await eventually(
+      () => whole.deliveries(id, 'parked'),
+      (found) => found.length > 0,
+    )
+    expect(waiting!.reason).toBe('The endpoint refused with 429.')
     await receiver.received(2)
     const [row] = await eventually(
       () => whole.deliveries(id),
