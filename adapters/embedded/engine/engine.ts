@@ -13,6 +13,7 @@ import type { Input, Op, Operations, Output } from './operations.ts'
 import { Intake } from './publish.ts'
 import { Puller } from './pull.ts'
 import { Retention } from './retention.ts'
+import { pragma } from './schema.ts'
 import { Settler } from './settle.ts'
 import { Space } from './space.ts'
 import { type Topic, type TopicInfo, Topics } from './topics.ts'
@@ -33,6 +34,8 @@ export interface EngineOptions {
   readonly diskFree: (() => number) | null
 }
 
+/** What `PRAGMA synchronous` says where a commit is flushed to the disk. */
+const full = 2
 /** How long upkeep pauses after it failed. */
 const pauseMs = 1000
 
@@ -53,6 +56,10 @@ export class Engine {
   readonly #begin: StatementSync
   readonly #commit: StatementSync
   readonly #rollback: StatementSync
+  readonly #db: DatabaseSync
+  /** Whether commits are flushed to the disk, where the database is to be that durable. */
+  #flushes: boolean
+  readonly #mayFlush: boolean
   /** Why the database cannot be trusted any more. */
   #damage: DamageError | undefined
   #pausedUntil = 0
@@ -82,6 +89,9 @@ export class Engine {
     this.#space = space
     this.#upkeep = upkeep
     this.chunks = chunks
+    this.#db = db
+    this.#mayFlush = pragma(db, 'synchronous') === full
+    this.#flushes = this.#mayFlush
     this.#begin = db.prepare('BEGIN IMMEDIATE')
     this.#commit = db.prepare('COMMIT')
     this.#rollback = db.prepare('ROLLBACK')
@@ -132,6 +142,8 @@ export class Engine {
    */
   run(calls: readonly Call[]): Reply[] {
     try {
+      // A lease that a crash of the machine takes back is an event that is handed out again, as at the end of the lease.
+      this.#flush(calls.some(({ op }) => op !== 'pull'))
       this.#start()
     } catch (thrown) {
       const failure = toFailure(fromSqlite(thrown))
@@ -155,12 +167,20 @@ export class Engine {
     const now = this.#clock.now()
     if (now < this.upkeepAt) return []
     try {
+      this.#flush(true)
       this.#start()
       return this.#finish(() => this.#upkeep.step(now))
     } catch {
       this.#pausedUntil = now + pauseMs
       return []
     }
+  }
+
+  /** Whether the next commit is flushed, and with it all before it. */
+  #flush(flushes: boolean): void {
+    if (!this.#mayFlush || this.#flushes === flushes) return
+    this.#db.exec(`PRAGMA synchronous = ${flushes ? 'FULL' : 'NORMAL'}`)
+    this.#flushes = flushes
   }
 
   #start(): void {
