@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Releases } from '../release.ts'
+import { type Usage, usageOf } from '../usage.ts'
 
 export interface Asked {
   readonly kind: 'open'
@@ -46,6 +47,10 @@ export class Receiver {
       this.#child.kill()
       await exited
     })
+  }
+
+  usage(): Usage {
+    return usageOf(this.#child.pid!)
   }
 
   async open(ports: number): Promise<Opened> {

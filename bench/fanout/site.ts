@@ -114,12 +114,14 @@ export class Site {
    */
   async sample(until: number, begin: () => Promise<Counted>, latency?: string): Promise<Sample> {
     const busyBefore = busySeconds()
+    const oursBefore = this.#cpuSeconds()
     const started = performance.now()
     const before = await begin()
     const used = this.usage()
     const reached = await this.#receiver.reached(until)
     const after = this.usage()
     const busyAfter = busySeconds()
+    const ours = this.#cpuSeconds() - oursBefore
     const events = reached.count - before.count
     const seconds = (reached.lastAt - before.at) / 1e6
     const cpuSeconds = after.cpuSeconds - used.cpuSeconds
@@ -139,10 +141,17 @@ export class Site {
       },
       cpuSeconds,
       brokerCpuSeconds: undefined,
-      foreignCores: known ? (busyAfter - busyBefore) / ((performance.now() - started) / 1000) : undefined,
+      foreignCores: known
+        ? Math.max(0, (busyAfter - busyBefore - ours) / ((performance.now() - started) / 1000))
+        : undefined,
       rssMB: after.rssMB,
       peakMB: after.peakMB,
     }
+  }
+
+  /** Of all processes of the measurement. */
+  #cpuSeconds(): number {
+    return [this.#server, this.#publisher, this.#receiver].reduce((sum, one) => sum + one.usage().cpuSeconds, 0)
   }
 
   async #subscribe(wish: Wish): Promise<void> {

@@ -33,9 +33,8 @@ function sectionText(rows: readonly Row[]): string {
     count(row.perSecond),
     figure(row.ratio?.median),
     row.ratio === undefined ? '' : `${figure(row.ratio.min)}–${figure(row.ratio.max)}`,
-    figure(row.p50),
-    figure(row.p99),
-    figure(row.p999),
+    // Where no request was timed, as in a backlog, there are none.
+    ...[row.p50, row.p99, row.p999].map((ms) => figure(ms === 0 ? undefined : ms)),
     figure(row.p99Ratio?.median),
     figure(row.cpuSecondsPer100k),
     ...(withBroker ? [figure(row.brokerCpuSecondsPer100k)] : []),

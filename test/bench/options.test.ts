@@ -25,6 +25,17 @@ describe('the options of bench', () => {
     expect(parseOptions(['match', '--rounds', '3'])).toMatchObject({ command: 'match', rounds: 3, quick: false })
   })
 
+  test('fanout has sections of its own, a store and rows that wait in it', () => {
+    expect(parseOptions(['fanout', '--only', 'rows,one', '--store', 'postgres', '--parked', '500'])).toMatchObject({
+      command: 'fanout',
+      only: ['one', 'rows'],
+      store: 'postgres',
+      parked: 500,
+    })
+    expect(parseOptions(['fanout'])).toMatchObject({ store: 'sqlite', parked: 1_000_000 })
+    expect(() => parseOptions(['fanout', '--store', 'memory'])).toThrow(UsageError)
+  })
+
   test('help is wanted, whatever else is', () => {
     expect(parseOptions(['publish', '--help'])).toBeUndefined()
   })
