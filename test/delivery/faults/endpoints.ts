@@ -17,7 +17,7 @@ export interface Seen {
   answeredAt?: number
 }
 
-export interface Reply {
+interface Reply {
   readonly status: number
   readonly afterMs?: number
   readonly headers?: Readonly<Record<string, string>>
