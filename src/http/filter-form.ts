@@ -4,6 +4,8 @@ import type { Filter } from '../core/filter.ts'
 const depthMax = 8
 const filtersMax = 100
 const entriesMax = 50
+/** Of all filters as JSON: they stay in memory, each event is held against them, and a list of subscriptions shows them. */
+const charactersMax = 65_536
 
 const attribute = /^[a-z0-9]{1,64}$/
 const badEscape = /~(?![01])/
@@ -70,6 +72,9 @@ const list = z.array(nested).max(filtersMax)
 export const filtersForm = list.superRefine((filters, context) => {
   const { count, depth } = measure(filters)
   if (count > filtersMax) context.addIssue({ code: 'custom', message: `must be at most ${filtersMax} filters in all` })
+  if (JSON.stringify(filters).length > charactersMax) {
+    context.addIssue({ code: 'custom', message: `must have at most ${charactersMax} characters as JSON` })
+  }
   if (depth > depthMax) context.addIssue({ code: 'custom', message: `must be nested at most ${depthMax} deep` })
 })
 

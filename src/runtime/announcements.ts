@@ -4,6 +4,7 @@ import type { Event } from '../core/event.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Announcement } from '../delivery/context.ts'
 import type { TopicRegistry } from '../http/gateway.ts'
+import { hostOf } from './host.ts'
 
 /** Where the gateway tells what happens to subscriptions. */
 export const systemTopic = 'sluice.events'
@@ -11,7 +12,8 @@ const tries = 5
 const pauseMs = 1000
 
 /**
- * Publishes what happens to subscriptions as events of the system topic. Where that topic is not declared, or cannot be
+ * Publishes what happens to subscriptions as events of the system topic. Whoever reads that need not be able to subscribe,
+ * and so learns no endpoint's query, which may be a secret. Where that topic is not declared, or cannot be
  * published to, the log has it.
  */
 export function announcer(topics: TopicRegistry, clock: Clock, log: Logger): (announcement: Announcement) => void {
@@ -30,7 +32,15 @@ export function announcer(topics: TopicRegistry, clock: Clock, log: Logger): (an
 
   return ({ type, subscription, reason, data }) => {
     const { id, name, topic, url, labels } = subscription
-    const body = { subscription: id, ...(name !== undefined && { name }), topic, url, labels, reason, ...data }
+    const body = {
+      subscription: id,
+      ...(name !== undefined && { name }),
+      topic,
+      url: hostOf(url).plain,
+      labels,
+      reason,
+      ...data,
+    }
     const attributes = {
       specversion: '1.0',
       id: ids.uuid(),

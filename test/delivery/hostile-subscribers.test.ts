@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { ownAddress } from '../../src/webhook/own-address.ts'
-import { Receiver } from './receiver.ts'
+import { answer, Receiver } from './receiver.ts'
 import { Whole } from './whole.ts'
 
 let whole: Whole
@@ -42,6 +42,17 @@ describe('a subscription that begins at no place of the log', () => {
     const { next } = (await whole.client.get('/v1/topics/orders/events?from=earliest')).json<{ next: string }>()
     expect((await refused({ start: next })).status).toBe(201)
   })
+})
+
+test('what is told of a subscription has no query of its endpoint', async () => {
+  const watcher = await Receiver.start()
+  await whole.subscribe(watcher.url, { topic: 'sluice.events' })
+  receiver.script = answer({ status: 410 })
+  await whole.subscribe(`${receiver.url}/hook?token=canary`, { filters: [{ exact: { type: 'told' } }] })
+  await whole.publish('told-1', 'told')
+  await watcher.received(1)
+  expect(JSON.parse(watcher.requests[0]!.body.toString()).data.url).toBe(`${receiver.url}/hook`)
+  await watcher.close()
 })
 
 describe('the gateway itself is no endpoint', () => {
