@@ -153,13 +153,14 @@ test('what dev tells people to type works as it is', async () => {
     .filter((line) => /^(curl|[A-Z]+=)/.test(line))
     // A stream has no end of its own.
     .map((line) => line.replace('curl -s -N', 'curl -s -N --max-time 1'))
-  expect(typed).toHaveLength(5)
+  expect(typed).toHaveLength(6)
   const { stdout } = await start('bash', ['-c', typed.join('; echo; ')]).ended
-  const [published, , pulled, settled] = stdout.split('\n').filter((line) => line.startsWith('{'))
+  const [published, , pulled, settled, subscribed] = stdout.split('\n').filter((line) => line.startsWith('{'))
   expect(JSON.parse(published!)).toMatchObject({ status: 'stored', topic: 'orders' })
   expect(stdout).toContain('data: {"position":')
   expect(JSON.parse(pulled!)).toMatchObject({ deliveries: [{ event: { type: 'order.created', data: { id: 1 } } }] })
   expect(JSON.parse(settled!)).toMatchObject({ results: [{ status: 'ok' }] })
+  expect(JSON.parse(subscribed!)).toMatchObject({ topic: 'orders', url: 'http://localhost:3000/hook' })
 })
 
 describe('help', () => {
