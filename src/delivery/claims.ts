@@ -1,4 +1,5 @@
 import { Parcel } from '../core/parcel.ts'
+import type { Subscription } from '../core/subscription.ts'
 import type { Wanted } from '../store/deliveries.ts'
 import type { Catalog } from './catalog.ts'
 import type { Lane } from './lane.ts'
@@ -22,12 +23,14 @@ export class Claims {
   readonly #due = new Map<Lane, number>()
   /** Those that got something due while a claim was under way. */
   readonly #touched = new Set<Lane>()
+  readonly #burying = new Set<string>()
   #timer: ReturnType<typeof setTimeout> | undefined
   #wakesAt = Number.POSITIVE_INFINITY
   #looksAt = 0
   #running: Promise<void> | undefined
   #again = false
   #count = 0
+  #stopped = false
 
   constructor(shared: Shared, catalog: Catalog) {
     this.#shared = shared
@@ -59,7 +62,9 @@ export class Claims {
     this.#wake(0)
   }
 
+  /** Nothing is claimed any more. */
   async stop(): Promise<void> {
+    this.#stopped = true
     clearTimeout(this.#timer)
     await this.#running
   }
@@ -70,7 +75,7 @@ export class Claims {
 
   #wake(inMs: number): void {
     const at = performance.now() + Math.max(0, inMs)
-    if (this.#shared.stopping.aborted || at >= this.#wakesAt) return
+    if (this.#stopped || at >= this.#wakesAt) return
     this.#wakesAt = at
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => this.#turn(), Math.min(Math.max(0, inMs), lookMs.idle))
@@ -117,9 +122,25 @@ export class Claims {
     const rows = await store.deliveries.schedule()
     for (const { subscription, at } of rows) {
       const lane = this.#catalog.lane(subscription)
-      if (lane !== undefined) this.due(lane, at)
+      if (lane?.subscription.status === 'ended') this.#bury(lane.subscription)
+      else if (lane !== undefined) this.due(lane, at)
     }
     this.#looksAt = this.#now() + (rows.length > 0 ? lookMs.pending : lookMs.idle)
+  }
+
+  /**
+   * What was written down after its subscription had ended: by attempts that ran, by another replica, or because whoever
+   * ended it went away before the rows were.
+   */
+  #bury({ id, reason = 'The subscription has ended.' }: Subscription): void {
+    if (this.#burying.has(id)) return
+    this.#burying.add(id)
+    const { store, clock } = this.#shared.context
+    store.deliveries
+      .kill(id, reason, clock.now())
+      // The next look comes.
+      .catch(() => {})
+      .finally(() => this.#burying.delete(id))
   }
 
   #wanted(): Wanted[] {
