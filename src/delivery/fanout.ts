@@ -125,7 +125,7 @@ export class Fanout {
     const matches = all.flatMap((one) => one.matches)
     const known = await this.#untilTold(batch, signal, () => this.#knownOf(matches))
     let blocked = await this.#untilTold(batch, signal, () => this.#blockedOf(matches))
-    for (const { owed, matches } of all) {
+    for (const [index, { owed, matches }] of all.entries()) {
       if (known === undefined || blocked === undefined) return
       const left = matches.filter(({ id }) => !known.has(id))
       owed.expect(left.length)
@@ -135,7 +135,9 @@ export class Fanout {
           const placed = this.#place(match, rowFirst, blocked)
           if (placed === 'done') break
           await pause(placed === 'full' ? fullMs : holdMs, signal)
-          blocked = await this.#untilTold(batch, signal, () => this.#blockedOf(left))
+          // Of all that is left, for those after this one are placed by it too.
+          const rest = all.slice(index).flatMap((one) => one.matches)
+          blocked = await this.#untilTold(batch, signal, () => this.#blockedOf(rest))
         }
       }
     }
