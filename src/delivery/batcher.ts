@@ -10,8 +10,8 @@ const pauseMs = { first: 100, most: 5000 } as const
 
 /**
  * Makes one call of many: what comes while a call is under way leaves together with the next. Calls go one after the
- * other, so items keep their order. A call that fails and may be tried again is, until `stop`; other failures are the
- * items'.
+ * other, so items keep their order. A call that fails and may be tried again is, until `stop`; another failure is that
+ * of the item alone which causes it.
  */
 export class Batcher<I, O> {
   readonly #run: (items: readonly I[]) => Promise<readonly O[]>
@@ -48,8 +48,11 @@ export class Batcher<I, O> {
     // What one turn of the event loop brings leaves together.
     await undefined
     let pause: number = pauseMs.first
+    /** How many go one by one, because of all together one was refused. */
+    let alone = 0
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.slice(0, this.#max)
+      const batch = this.#waiting.slice(0, alone > 0 ? 1 : this.#max)
+      alone = Math.max(0, alone - 1)
       try {
         const results = await this.#run(batch.map(({ item }) => item))
         this.#waiting.splice(0, batch.length)
@@ -60,6 +63,11 @@ export class Batcher<I, O> {
           this.#onFault(error)
           await new Promise((resolve) => setTimeout(resolve, pause))
           pause = Math.min(pause * 2, pauseMs.most)
+          continue
+        }
+        this.#onFault(error)
+        if (batch.length > 1 && !this.#stopped) {
+          alone = batch.length
           continue
         }
         this.#waiting.splice(0, batch.length)
