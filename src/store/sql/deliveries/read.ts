@@ -1,4 +1,5 @@
 import { type DeliveryStatus, pendingStatuses } from '../../../core/delivery.ts'
+import { invalid } from '../../../core/errors.ts'
 import type { DeliveryDetail, DeliveryFilter, DeliveryPage, DeliverySummary } from '../../deliveries.ts'
 import { all, first, type Query, repeated, type Value } from '../query.ts'
 import { attemptsOf } from './attempts.ts'
@@ -25,7 +26,7 @@ const columns = `d.seq, d.id, d.subscription, d.topic, p.event, p.source, p.type
   d.tried_ever, d.at, d.operation, d.created_at, d.updated_at`
 const tables = 'deliveries d JOIN payloads p ON p.ref = d.ref'
 
-/** `after` is the `seq` of the last row of the page before. */
+/** `after` is the `seq` of the last row of the page before. Throws `invalid_argument` for what is none. */
 export function* list(
   filter: DeliveryFilter,
   { limit, after }: { limit: number; after?: string },
@@ -36,7 +37,7 @@ export function* list(
     conditions.push(condition)
     values.push(...given)
   }
-  where('d.seq > ?', Number(after ?? 0))
+  where('d.seq > ?', placeOf(after))
   if (filter.subscription !== undefined) where('d.subscription = ?', filter.subscription)
   if (filter.topic !== undefined) where('d.topic = ?', filter.topic)
   if (filter.event !== undefined) where('p.event = ?', filter.event)
@@ -56,6 +57,11 @@ export function* list(
   )
   const items = rows.slice(0, limit).map(toSummary)
   return rows.length > limit ? { items, next: String(rows[limit - 1]!.seq) } : { items }
+}
+
+function placeOf(cursor = '0'): number {
+  if (!/^\d{1,15}$/.test(cursor)) throw invalid('/cursor', 'is no cursor that this list gave')
+  return Number(cursor)
 }
 
 export function* get(id: string): Query<DeliveryDetail | undefined> {
