@@ -9,6 +9,8 @@ import type { Shared } from './shared.ts'
 
 /** How many rows one call claims at the most, all lanes together. */
 const maxTogether = 500
+/** How many a lane is asked for at the least: one that had only one row is known to have no more then. */
+const leastShare = 2
 /** How often the store is asked what other replicas have left behind, while something is pending and otherwise. */
 const lookMs = { pending: 1000, idle: 5000 } as const
 
@@ -143,27 +145,32 @@ export class Claims {
       .finally(() => this.#burying.delete(id))
   }
 
+  /** Each gets its share: most have less than they could take, and one with much must not leave the others waiting. */
   #wanted(): Wanted[] {
-    const now = this.#now()
+    const ready = this.#ready()
+    const share = Math.max(leastShare, Math.ceil(maxTogether / ready.length))
     const wanted: Wanted[] = []
     let left = maxTogether
-    for (const [lane, at] of this.#due) {
-      if (left === 0) break
-      if (at > now) continue
-      if (!lane.isActive) {
-        this.#due.delete(lane)
-        continue
-      }
-      if (lane.opensAt > now) {
-        this.#due.set(lane, lane.opensAt)
-        continue
-      }
-      const max = Math.min(left, lane.appetite)
-      if (max === 0) continue
+    for (const lane of ready) {
+      const max = Math.min(left, share, lane.appetite)
+      if (max === 0) break
       left -= max
       wanted.push({ subscription: lane.subscription.id, max })
     }
     return wanted
+  }
+
+  /** Those that have something due and room for it. */
+  #ready(): Lane[] {
+    const now = this.#now()
+    const ready: Lane[] = []
+    for (const [lane, at] of this.#due) {
+      if (at > now) continue
+      if (!lane.isActive) this.#due.delete(lane)
+      else if (lane.opensAt > now) this.#due.set(lane, lane.opensAt)
+      else if (lane.appetite > 0) ready.push(lane)
+    }
+    return ready
   }
 
   async #claim(wanted: readonly Wanted[]): Promise<number> {
@@ -181,10 +188,18 @@ export class Claims {
       lane?.add(new RowDelivery(this.#shared, lane, row, Parcel.ofBytes(row.bytes), held))
     }
     for (const [i, { subscription, max }] of wanted.entries()) {
-      // Who got all it asked for may get more; of the others the store tells the next time.
+      // Who got all it asked for may get more, after the others; of those the store tells the next time.
       if ((got.get(subscription) ?? 0) < max) this.#forget(lanes[i]!)
+      else this.#requeue(lanes[i]!)
     }
     return claimed.length
+  }
+
+  #requeue(lane: Lane): void {
+    const at = this.#due.get(lane)
+    if (at === undefined) return
+    this.#due.delete(lane)
+    this.#due.set(lane, at)
   }
 
   #forget(lane: Lane): void {
