@@ -39,7 +39,10 @@ export interface Deliveries {
   /** Oldest first. */
   list(filter: DeliveryFilter, page: { limit: number; after?: string }): Promise<DeliveryPage>
   get(id: string): Promise<DeliveryDetail | undefined>
-  /** Makes a dead, discarded or parked delivery due now, with a new lineage of attempts where it was terminal. */
+  /**
+   * Makes a dead, discarded or parked delivery due now, with a new lineage of attempts where it was terminal. Rejects with
+   * `conflict` where its event was not kept.
+   */
   retry(id: string, now: number): Promise<'due' | 'in_flight' | 'succeeded' | 'missing'>
   /** False where there was none; what is in flight is not deleted: `conflict`. */
   delete(id: string): Promise<boolean>

@@ -1,4 +1,5 @@
 import type { DeliveryStatus } from '../../../core/delivery.ts'
+import { GatewayError } from '../../../core/errors.ts'
 import type { Deliveries } from '../../deliveries.ts'
 import { change, first, type Query } from '../query.ts'
 import { countPending, Deltas, lockSubscriptions } from './counters.ts'
@@ -23,6 +24,8 @@ export function* retry(id: string, now: number): Query<Answer> {
   if (row === undefined) return 'missing'
   const { seq, subscription, key, size, status } = row
   if (status === 'in_flight' || status === 'succeeded') return status
+  // What was discarded for want of room, and what a log has lost, has no payload.
+  if (size === 0) throw new GatewayError('conflict', `The event of delivery ${id} was not kept.`)
   if (status === 'parked') {
     yield* change(
       `UPDATE deliveries SET at = ?, due = CASE WHEN due IS NULL THEN NULL ELSE CAST(? AS BIGINT) END, updated_at = ?
