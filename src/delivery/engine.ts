@@ -117,9 +117,9 @@ export class DeliveryEngine {
   async #stop(graceMs: number): Promise<void> {
     clearInterval(this.#timer)
     this.#pulling.abort()
-    await this.#operations.stop()
     const giveUp = setTimeout(() => this.#stopping.abort(), graceMs)
-    await Promise.all([this.#claims.stop(), this.#feeds.stop(), ...this.#fanouts.values(), this.#idle()])
+    const parts = [this.#operations, this.#claims, this.#feeds]
+    await Promise.all([...parts.map((part) => part.stop()), ...this.#fanouts.values(), this.#idle()])
     clearTimeout(giveUp)
     this.#stopping.abort()
     this.#upkeep.stop()

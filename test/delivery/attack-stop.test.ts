@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Broker } from '../../src/core/broker.ts'
+import { until } from '../conformance/waiting.ts'
 import { EngineStage } from './engine-stage.ts'
 
 let stage: EngineStage
@@ -28,4 +30,40 @@ test('a gateway that stops begins no more of its backlog, and does not wait unti
   // Everything that was received is known to be: nothing was broken off.
   const { succeeded, in_flight, parked } = await stage.store.deliveries.counts('busy')
   expect([succeeded, in_flight + parked]).toEqual([stage.receiver.requests.length, 400 - succeeded])
+})
+
+test('a replay that waits for its broker does not keep a gateway from stopping', async () => {
+  let reading = false
+  const held: EngineStage = await EngineStage.create({
+    topics: { resolve: () => ({ ...held.topic, broker: stuck() }) },
+  })
+  /** As one that is away: a read waits for it as long as it may. */
+  const stuck = (): Broker => {
+    const { broker } = held
+    const { signal: never } = new AbortController()
+    return {
+      capabilities: broker.capabilities,
+      groups: broker.groups,
+      publish: (...given) => broker.publish(...given),
+      open: (...given) => broker.open(...given),
+      close: () => broker.close(),
+      log: {
+        covers: (...given) => broker.log!.covers(...given),
+        between: (...given) => broker.log!.between(...given),
+        get: (...given) => broker.log!.get(...given),
+        async *read(_topic, _from, { signal = never }) {
+          reading = true
+          await new Promise((resolve) => signal.addEventListener('abort', resolve))
+          yield* []
+        },
+      },
+    }
+  }
+  await held.subscribe('some')
+  const what = { kind: 'replay', from: 'earliest', next: 'earliest', filters: [], dryRun: false } as const
+  const operation = { id: 'op', subscription: 'some', topic: 'orders', state: 'running', done: 0, failed: 0 } as const
+  await held.store.operations.create({ ...operation, what, startedAt: Date.now() })
+  await held.engine.start()
+  await until(5000, 'the replay reads', async () => reading)
+  await held.remove()
 })
