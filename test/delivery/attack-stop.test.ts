@@ -46,6 +46,7 @@ test('a replay that waits for its broker does not keep a gateway from stopping',
       groups: broker.groups,
       publish: (...given) => broker.publish(...given),
       open: (...given) => broker.open(...given),
+      health: (...given) => broker.health(...given),
       close: () => broker.close(),
       log: {
         covers: (...given) => broker.log!.covers(...given),
