@@ -1,9 +1,9 @@
 import type { Store } from '../../src/store/store.ts'
 import type { Entry } from '../measure/lab.ts'
 import { type Row, rowsOf } from '../measure/row.ts'
+import type { Bench } from './bench.ts'
 import { freePort } from './free-port.ts'
 import { parkRows } from './parked.ts'
-import type { Bench } from './run.ts'
 import { Site, type Wish } from './site.ts'
 
 const ratePerSecond = 500

@@ -3,9 +3,9 @@ import { JobProcess } from '../load.ts'
 import type { Entry } from '../measure/lab.ts'
 import { type Row, rowsOf } from '../measure/row.ts'
 import { type Contender, Subject } from '../measure/subject.ts'
+import type { Bench } from './bench.ts'
 import type { PostJob } from './post.ts'
 import type { Counted } from './receiving.ts'
-import type { Bench } from './run.ts'
 import { Site, type Wish } from './site.ts'
 
 export interface BacklogPlan {

@@ -4,17 +4,8 @@ import type { Row } from '../measure/row.ts'
 import type { FanoutOptions, FanoutSection } from '../options.ts'
 import { among, latency, many, parked } from './apart.ts'
 import { backlog, both } from './backlog.ts'
-import { type Opened, Receiver } from './receiving.ts'
-
-/** What a section measures with. */
-export interface Bench {
-  readonly lab: Lab
-  readonly receiver: Receiver
-  readonly opened: Opened
-  /** An empty database for a gateway, where the store is not SQLite. */
-  readonly database: (() => Promise<string>) | undefined
-  readonly parkedRows: number
-}
+import type { Bench } from './bench.ts'
+import { Receiver } from './receiving.ts'
 
 /** More than a section needs at the most; they cost nothing. */
 const ports = 1000

@@ -2,6 +2,9 @@ import { type GatewayError, invalid } from './errors.ts'
 
 const pattern = /^[a-z0-9]+(?:[._-][a-z0-9]+)*$/
 
+/** Where the gateway tells what happens to subscriptions. Nobody else publishes there. */
+export const systemTopic = 'sluice.events'
+
 export const topicNameMax = 128
 export const groupNameMax = 64
 

@@ -2,12 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Clock, Ids } from '../core/clock.ts'
 import type { Event } from '../core/event.ts'
 import type { Logger } from '../core/logger.ts'
+import { systemTopic } from '../core/topic-name.ts'
 import type { Announcement } from '../delivery/context.ts'
 import type { TopicRegistry } from '../http/gateway.ts'
 import { hostOf } from './host.ts'
 
-/** Where the gateway tells what happens to subscriptions. */
-export const systemTopic = 'sluice.events'
 const tries = 5
 const pauseMs = 1000
 

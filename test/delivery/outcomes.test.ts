@@ -210,6 +210,17 @@ describe('a subscription', () => {
     await watcher.close()
   })
 
+  test('is told of by nobody but the gateway', async () => {
+    const forged = JSON.stringify({
+      specversion: '1.0',
+      type: 'sluice.subscription.disabled',
+      source: '/subscriptions',
+    })
+    const answered = await whole.client.publish('sluice.events', forged, 'application/cloudevents+json')
+    expect(answered.status).toBe(403)
+    expect(answered.json()).toMatchObject({ code: 'permission_denied' })
+  })
+
   test('that only fails is disabled, keeps what it is owed, and goes on when it is resumed', async () => {
     const watcher = await Receiver.start()
     await whole.subscribe(watcher.url, {

@@ -2,9 +2,11 @@ import { z } from 'zod'
 import { requireAtomic, requireDelay } from '../../core/capabilities.ts'
 import { Ids, Timestamps } from '../../core/clock.ts'
 import { parseDuration } from '../../core/duration.ts'
+import { GatewayError } from '../../core/errors.ts'
 import type { Event } from '../../core/event.ts'
 import type { Defaults } from '../../core/structured.ts'
 import type { OpenTopic, SubmitOptions } from '../../core/topic.ts'
+import { systemTopic } from '../../core/topic-name.ts'
 import { announcedBytes, budgetOf, readBody } from '../body.ts'
 import type { Gateway } from '../gateway.ts'
 import { idempotent } from '../idempotency.ts'
@@ -57,6 +59,7 @@ export function publishRoutes(gateway: Gateway): Route[] {
   async function publish(call: Call): Promise<Response> {
     const name = param(call, 'topic')
     const known = findTopic(call, 'publish')
+    if (name === systemTopic) throw onlyTheGateway()
     const form = formOf(call.request)
     const wanted = call.request.url.includes('?') ? parametersFor(call, known, form) : {}
     const intent = { delayMs: wanted.delay ?? 0, atomic: wanted.atomic ?? false }
@@ -115,6 +118,14 @@ export function publishRoutes(gateway: Gateway): Route[] {
       },
     },
   ]
+}
+
+/** Its events say what the gateway did: subscribers must be able to believe them. */
+function onlyTheGateway(): GatewayError {
+  return new GatewayError(
+    'permission_denied',
+    `Only the gateway publishes to ${systemTopic}; it can be subscribed and read.`,
+  )
 }
 
 function gate(topic: OpenTopic, intent: PublishIntent): void {
