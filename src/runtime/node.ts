@@ -55,6 +55,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const { loaded, log } = options
   const clock = systemClock
   const limits = limitsOf(loaded.config)
+  const declared = declaredSubscriptions(loaded)
   const release = new Releases()
   try {
     let store: Store | undefined
@@ -115,7 +116,6 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     })
     metrics.watch(engine)
     release.push(() => engine.stop(0))
-    const declared = declaredSubscriptions(loaded)
     const context = { subscriptions: store!.subscriptions, topics: opened.topics, webhooks, clock, log }
     await syncDeclared(declared, context)
     await engine.start()
@@ -182,6 +182,6 @@ class Releases {
 function requireLoopback(host: string): void {
   if (isLoopback(host)) return
   const detail = `Without keys the gateway serves this machine only, and ${host} is reachable from elsewhere. Make a key \
-with 'sluice keys create --name admin --scope admin --scope publish --scope consume', put its lines under keys: in the configuration, and start again.`
+with 'sluice keys create --name admin --scope admin --scope publish --scope consume --scope subscribe', put its lines under keys: in the configuration, and start again.`
   throw new GatewayError('misconfigured', detail)
 }
