@@ -10,7 +10,7 @@ import { migrate, requireStoreOrNew } from './migrations.ts'
 const openPatienceMs = 5000
 const pageBytes = 4096
 /** A million rows are looked up by ids that follow no order: without their index in memory each is a read of the disk. */
-const cacheKiB = 65_536
+const cacheKiB = 16 << 10
 
 /**
  * Opens the file, or makes it, and brings it to the newest schema. What is no store of ours is refused, never replaced.
