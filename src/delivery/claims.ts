@@ -11,6 +11,11 @@ import type { Shared } from './shared.ts'
 const maxTogether = 500
 /** How many a lane is asked for at the least: one that had only one row is known to have no more then. */
 const leastShare = 2
+/** What of claimed rows is in memory at the most, all lanes together; a claim may go beyond the bytes. */
+const maxHeld = { rows: 4096, bytes: 32 << 20 } as const
+const fullMs = 25
+/** How much a row's size moves the average. */
+const weight = 0.05
 /** How often the store is asked what other replicas have left behind, while something is pending and otherwise. */
 const lookMs = { pending: 1000, idle: 5000 } as const
 
@@ -29,6 +34,7 @@ export class Claims {
   #timer: ReturnType<typeof setTimeout> | undefined
   #wakesAt = Number.POSITIVE_INFINITY
   #looksAt = 0
+  #averageBytes = 1024
   #running: Promise<void> | undefined
   #again = false
   #count = 0
@@ -109,6 +115,7 @@ export class Claims {
       const claimed = await this.#claim(wanted)
       if (claimed >= maxTogether) return 0
     }
+    if (this.#room < 1) return fullMs
     const now = this.#now()
     let next = this.#looksAt
     for (const [lane, at] of this.#due) {
@@ -150,14 +157,20 @@ export class Claims {
     const ready = this.#ready()
     const share = Math.max(leastShare, Math.ceil(maxTogether / ready.length))
     const wanted: Wanted[] = []
-    let left = maxTogether
+    let left = Math.min(maxTogether, this.#room)
     for (const lane of ready) {
       const max = Math.min(left, share, lane.appetite)
-      if (max === 0) break
+      if (max <= 0) break
       left -= max
       wanted.push({ subscription: lane.subscription.id, max })
     }
     return wanted
+  }
+
+  /** How many more claimed rows this replica may have in memory. How large the next are nobody knows: like those before. */
+  get #room(): number {
+    const { rows, bytes } = this.#shared.claimed
+    return Math.min(maxHeld.rows - rows, Math.floor((maxHeld.bytes - bytes) / this.#averageBytes))
   }
 
   /** Those that have something due and room for it. */
@@ -185,6 +198,7 @@ export class Claims {
     for (const row of claimed) {
       got.set(row.subscription, (got.get(row.subscription) ?? 0) + 1)
       const lane = this.#catalog.lane(row.subscription)
+      this.#averageBytes += weight * (row.bytes.length - this.#averageBytes)
       lane?.add(new RowDelivery(this.#shared, lane, row, Parcel.ofBytes(row.bytes), held))
     }
     for (const [i, { subscription, max }] of wanted.entries()) {

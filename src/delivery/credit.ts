@@ -1,7 +1,11 @@
+/** How much a new event's size moves the average. */
+const weight = 0.05
+
 /** What of a topic may be in memory, unsettled: pulling waits while there is more. */
 export class Credit {
   readonly #maxEvents: number
   readonly #maxBytes: number
+  #averageBytes = 1024
   #events = 0
   #bytes = 0
   #wake: (() => void) | undefined
@@ -11,7 +15,7 @@ export class Credit {
     this.#maxBytes = maxBytes
   }
 
-  /** How many more events may be pulled now; at least a quarter of all, so that pulling is worth it. */
+  /** How many more events may be pulled now, once a quarter of all may, so that pulling is worth it. */
   async room(signal: AbortSignal): Promise<number> {
     while (!this.#isEnough && !signal.aborted) {
       const { promise, resolve } = Promise.withResolvers<void>()
@@ -21,10 +25,13 @@ export class Credit {
       await promise
       signal.removeEventListener('abort', woken)
     }
-    return this.#maxEvents - this.#events
+    // How large the next ones are nobody knows: like those before.
+    const bySize = Math.floor((this.#maxBytes - this.#bytes) / this.#averageBytes)
+    return Math.max(1, Math.min(this.#maxEvents - this.#events, bySize))
   }
 
   take(bytes: number): void {
+    this.#averageBytes += weight * (bytes - this.#averageBytes)
     this.#events++
     this.#bytes += bytes
   }

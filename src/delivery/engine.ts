@@ -77,6 +77,7 @@ export class DeliveryEngine {
       context,
       pending,
       journal: new Journal(context, pending),
+      claimed: { rows: 0, bytes: 0 },
       young: new FirstSecond(() => context.clock.now()),
       token: crypto.randomUUID(),
       stopping: this.#stopping.signal,

@@ -45,6 +45,8 @@ export class RowDelivery implements Job {
     this.triedEver = claimed.triedEver
     this.since = claimed.createdAt
     this.replay = this.#replayOf(claimed)
+    shared.claimed.rows++
+    shared.claimed.bytes += parcel.bytes.length
   }
 
   wanted(): boolean {
@@ -75,10 +77,18 @@ export class RowDelivery implements Job {
     const at = Math.max(context.clock.now(), this.#lane.opensAt)
     journal.release({ id: this.id, token: this.#held.token, at })
     this.#shared.due(this.#lane, at)
+    this.#left()
   }
 
   done(result: AttemptResult): void {
+    this.#left()
     void this.#conclude(result)
+  }
+
+  #left(): void {
+    const { claimed } = this.#shared
+    claimed.rows--
+    claimed.bytes -= this.parcel.bytes.length
   }
 
   async #conclude(result: AttemptResult): Promise<void> {

@@ -13,6 +13,8 @@ export interface Shared {
   readonly journal: Journal
   readonly pending: PendingRows
   readonly young: FirstSecond
+  /** The claimed rows in memory. */
+  readonly claimed: { rows: number; bytes: number }
   /** Under which this replica claims rows. */
   readonly token: string
   /** Aborts when shutdown begins: what did not come to an end then is left for whoever comes next. */
