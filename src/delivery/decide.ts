@@ -31,6 +31,10 @@ export function decide(policy: Policy, result: AttemptResult, tried: number, now
 /** A sentence that tells whose turn it is: the endpoint refused, cannot be reached, or the gateway failed. */
 function whatFailed({ status, stage, error }: AttemptResult): string {
   if (stage === 'gateway') return `The gateway failed: ${error}`
+  if (stage === 'guard') return `The gateway may not call this address: ${error}`
+  if (stage === 'auth') return `The endpoint's credentials could not be had: ${error}`
+  if (stage === 'timeout') return `The endpoint did not answer in time: ${error}`
+  if (status === undefined && stage === 'response') return `The endpoint broke off: ${error}`
   if (status === undefined) return `The endpoint could not be reached (${stage ?? 'unknown'}): ${error}`
   if (status >= 500) return `The endpoint failed with ${status}.`
   return `The endpoint refused with ${status}.`

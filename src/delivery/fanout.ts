@@ -222,7 +222,7 @@ export class Fanout {
     }
     if (pair !== undefined) blocked.add(pair)
     const at = Math.max(clock.now(), lane.opensAt)
-    this.#write(match, { status: 'parked', at }, undefined, () => {
+    this.#write(match, { status: 'parked', at, reason: whyParked(lane, isBlocked) }, undefined, () => {
       this.#shared.due(lane, at)
       owed.taken()
     })
@@ -273,6 +273,14 @@ export class Fanout {
     // What cannot be written is not settled: the event comes again.
     journal.insert(row).then(written, () => {})
   }
+}
+
+/** Why a delivery waits that was never tried. */
+function whyParked(lane: Lane, isBlocked: boolean): string {
+  if (isBlocked) return 'It waits for an earlier event of its key.'
+  if (!lane.isActive) return `The subscription is ${lane.subscription.status}.`
+  if (lane.state.breaker !== 'closed') return 'The breaker is open: the endpoint mostly fails.'
+  return 'It waits for its turn: the endpoint has more to do than it takes at once.'
 }
 
 const none: ReadonlySet<string> = new Set()

@@ -53,6 +53,7 @@ export function logRow(
     ...(key !== undefined && { key }),
     status: 'parked',
     at: now,
+    reason: 'It came out of the log, and waits for its turn.',
     attempts: [],
     now,
   }

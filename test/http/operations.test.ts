@@ -47,6 +47,7 @@ describe('redriving', () => {
       kind: 'redrive',
       subscription,
       state: 'running',
+      matched: 0,
       done: 0,
       failed: 0,
       startedAt: new Date(gateway.clock.now()).toISOString(),

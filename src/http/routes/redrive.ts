@@ -47,6 +47,7 @@ export function redriveRoutes(gateway: Gateway): Route[] {
       topic: found.topic,
       what,
       state: 'running',
+      matched: 0,
       done: 0,
       failed: 0,
       startedAt: now,
