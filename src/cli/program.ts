@@ -37,7 +37,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./commands/subscribe.ts')).subscribe,
   },
   subscriptions: {
-    summary: 'show, pause, resume, test and delete subscriptions',
+    summary: 'show, change, pause, resume, test and delete subscriptions',
     load: async () => (await import('./commands/subscriptions.ts')).subscriptions,
   },
   listen: {

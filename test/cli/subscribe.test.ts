@@ -75,6 +75,11 @@ describe('sluice subscribe', () => {
     expect(form.policy.retry.schedule).toEqual([5000, 60_000])
     await sluice(['subscribe', 'a', 'https://shop.example', '--url', url, '--retry', 'none'])
     expect(asked[1]!.body).toEqual({ topic: 'a', url: 'https://shop.example', policy: { retry: { schedule: [] } } })
+    writeFileSync(join(cwd, 'policy.json'), '{"timeout":"9s","noRetry":[422],"breaker":{"minimum":5}}')
+    const given = ['subscribe', 'a', 'https://shop.example', '--url', url, '--policy', '@policy.json']
+    await sluice([...given, '--timeout', '2s'], { cwd })
+    const policy = { timeout: '2s', noRetry: [422], breaker: { minimum: 5 } }
+    expect(asked[2]!.body).toEqual({ topic: 'a', url: 'https://shop.example', policy })
   })
 
   test('says what is wrong with its options, before it asks anybody', async () => {
@@ -87,6 +92,8 @@ describe('sluice subscribe', () => {
       '--header X-A is given twice': ['--header', 'X-A: 1', '--header', 'X-A: 2'],
       '--label must be like': ['--label', '=x'],
       '--filter must be JSON': ['--filter', '{no json'],
+      '--policy must be an object in JSON': ['--policy', '{no json'],
+      'or @file that holds one': ['--policy', '[422]'],
       '--mode <mode>': ['--mode', 'other'],
       '--ordering <order>': ['--ordering', 'topic'],
     }
@@ -124,6 +131,12 @@ describe('sluice subscriptions', () => {
     await sluice(['subscribe', 'b', target.url], { env })
     expect((await of('list')).lines).toHaveLength(2)
     expect((await of('list', '--topic', 'a')).lines).toMatchObject([{ id, name: 'mine', topic: 'a' }])
+    const patch = ['--patch', '{"policy":{"noRetry":[422]},"labels":{"team":"a"}}']
+    expect((await of('update', 'mine', ...patch)).lines).toMatchObject([
+      { id, labels: { team: 'a' }, policy: { noRetry: [422], timeout: '15s' } },
+    ])
+    expect((await of('update', 'mine', '--patch', '{"labels":null,"topic":"b"}')).stderr).toContain('topic')
+    expect((await of('show', 'mine')).lines).toMatchObject([{ topic: 'a', labels: { team: 'a' } }])
     expect((await of('pause', 'mine')).lines).toMatchObject([{ id, status: 'paused' }])
     expect((await of('resume', id)).lines).toMatchObject([{ id, status: 'active' }])
     expect(await of('test', 'mine')).toMatchObject({ code: 0, lines: [{ ok: true, status: 204 }] })
@@ -163,6 +176,11 @@ describe('sluice subscriptions', () => {
     expect((await sluice(['subscriptions'], { env: nowhere })).code).toBe(2)
     expect((await sluice(['subscriptions', 'pause'], { env: nowhere })).code).toBe(2)
     expect((await sluice(['subscriptions', 'rotate-secret', 'sub_1', '--grace', 'x'], { env: nowhere })).code).toBe(2)
+    for (const patch of [[], ['--patch', 'x'], ['--patch', '[]'], ['--patch', 'null']]) {
+      const { code, stderr } = await sluice(['subscriptions', 'update', 'sub_1', ...patch], { env: nowhere })
+      expect(stderr).toContain('--patch')
+      expect(code).toBe(2)
+    }
     expect((await sluice(['subscriptions', 'list'], { env: nowhere })).code).toBe(4)
   })
 })

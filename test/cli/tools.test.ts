@@ -184,6 +184,8 @@ describe('help', () => {
     expect(completions.code).toBe(0)
     const script = `${completions.stdout}\nCOMP_WORDS=(sluice publish --da); COMP_CWORD=2; _sluice; echo "\${COMPREPLY[@]}"`
     expect((await start('bash', ['-c', script]).ended).stdout.trim()).toBe('--data')
+    const inner = script.replace('publish --da', 'subscriptions up')
+    expect((await start('bash', ['-c', inner]).ended).stdout.trim()).toBe('update')
     expect((await sluice(['completion', 'zsh'])).stdout).toContain('#compdef sluice')
     expect((await sluice(['completion', 'fish'])).stdout).toContain('complete -c sluice')
     expect((await sluice(['completion', 'tcsh'])).code).toBe(2)

@@ -5,6 +5,7 @@ import { secretOf } from '../files.ts'
 import { type FilterOptions, filtersOf } from '../filters.ts'
 import { countOf, durationOf, pairsOf, placeOf, rateOf } from '../flags.ts'
 import { colours, note, print, wantsJson } from '../io.ts'
+import { objectOf } from '../json-object.ts'
 
 interface SubscribeOptions extends ClientOptions, FilterOptions {
   readonly name?: string
@@ -13,6 +14,7 @@ interface SubscribeOptions extends ClientOptions, FilterOptions {
   readonly bearer?: string
   readonly ordering?: string
   readonly start?: string
+  readonly policy?: string
   readonly retry?: string
   readonly timeout?: string
   readonly concurrency?: string
@@ -28,6 +30,7 @@ export const subscribe = clientOptions(
     'sluice subscribe orders https://shop.example/hooks --filter-type order.created --filter-type order.paid',
     `sluice subscribe orders https://shop.example/hooks --filter '{"data":{"/country":["DE","FR"]}}' --start 1h`,
     `sluice subscribe orders https://shop.example/hooks --header 'X-Tenant: 7' --bearer @token.txt --retry 5s,1m,1h`,
+    `sluice subscribe orders https://shop.example/hooks --policy '{"noRetry":[422],"disableAfter":"2d"}' --timeout 5s`,
   ]),
 )
   .argument('<topic>')
@@ -40,6 +43,7 @@ export const subscribe = clientOptions(
   .option('--bearer <token>', 'authenticates every request; @file reads it from there')
   .addOption(new Option('--ordering <order>', 'key keeps the events of a key in order').choices(['none', 'key']))
   .option('--start <place>', 'earliest, latest, a time, a cursor, or 1h for an hour ago')
+  .option('--policy <policy>', 'JSON, or @file that holds it: fields of the policy; the options below win over it')
   .option('--retry <durations>', "the wait before each retry, like 5s,5m,1h; 'none' for no retry")
   .option('--timeout <duration>', 'for one attempt')
   .option('--concurrency <count>', 'requests at once')
@@ -72,18 +76,20 @@ async function bodyOf(topic: string, url: string, options: SubscribeOptions): Pr
     auth: bearer && { bearer: await secretOf(bearer) },
     ordering,
     start: start && placeOf(start),
-    policy: policyOf(options),
+    policy: await policyOf(options),
     secret: secret && (await secretOf(secret)),
     labels: label && pairsOf('--label', '=', label),
   }
 }
 
-function policyOf({ retry, timeout, concurrency, rate }: SubscribeOptions): Record<string, unknown> {
+async function policyOf(options: SubscribeOptions): Promise<Record<string, unknown>> {
+  const { policy, retry, timeout, concurrency, rate } = options
   const waits = retry === 'none' ? [] : retry?.split(',')
   return {
-    timeout: timeout && durationOf('--timeout', timeout),
-    retry: waits && { schedule: waits.map((wait) => durationOf('--retry', wait.trim())) },
-    concurrency: concurrency && countOf('--concurrency', concurrency),
-    ratePerSecond: rateOf(rate),
+    ...(policy !== undefined && (await objectOf('--policy', policy, '{"noRetry":[422]}'))),
+    ...(timeout !== undefined && { timeout: durationOf('--timeout', timeout) }),
+    ...(waits !== undefined && { retry: { schedule: waits.map((wait) => durationOf('--retry', wait.trim())) } }),
+    ...(concurrency !== undefined && { concurrency: countOf('--concurrency', concurrency) }),
+    ...(rate !== undefined && { ratePerSecond: rateOf(rate) }),
   }
 }

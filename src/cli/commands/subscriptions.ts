@@ -4,6 +4,7 @@ import { clientOptions, define } from '../define.ts'
 import { CliError, exitCode } from '../exit.ts'
 import { durationOf } from '../flags.ts'
 import { colours, note, print, printJson, printPaced, wantsJson } from '../io.ts'
+import { objectOf } from '../json-object.ts'
 import { subscriptionId } from '../named.ts'
 import { itemsOf } from '../pages.ts'
 import { indented } from '../raw-json.ts'
@@ -42,6 +43,20 @@ const show = verb(
     print(wantsJson(options) ? answer.trim() : indented(answer))
   },
 )
+
+const update = verb(
+  'update',
+  'Change a subscription by a JSON merge patch: what is not named stays, null resets to the default.',
+  async (client, path, options: VerbOptions & { patch: string }) => {
+    const patch = await objectOf('--patch', options.patch, '{"policy":{"timeout":"5s"}}')
+    const answer = await client.send('PATCH', path, patch)
+    print(wantsJson(options) ? answer.trim() : indented(answer))
+  },
+  [
+    `sluice subscriptions update billing --patch '{"policy":{"noRetry":[422],"ratePerSecond":null}}'`,
+    'sluice subscriptions update sub_… --patch @changes.json',
+  ],
+).requiredOption('--patch <patch>', 'JSON, or @file that holds it; anything but topic, start and secret')
 
 const pause = verb('pause', 'Pause a subscription: what it is owed waits for it.', change('pause'))
 
@@ -82,10 +97,12 @@ const remove = verb(
 
 export const subscriptions = define('subscriptions', 'Show subscriptions, and change how they are served.', [
   'sluice subscriptions list',
+  `sluice subscriptions update billing --patch '{"policy":{"timeout":"5s"}}'`,
   'sluice subscriptions pause sub_…',
 ])
   .addCommand(list)
   .addCommand(show)
+  .addCommand(update)
   .addCommand(pause)
   .addCommand(resume)
   .addCommand(test)
@@ -97,8 +114,9 @@ function verb<Options extends VerbOptions>(
   name: string,
   description: string,
   run: (client: Client, path: string, options: Options, id: string) => Promise<void>,
+  examples: readonly string[] = [`sluice subscriptions ${name} sub_…`],
 ): Command {
-  return clientOptions(define(name, description, [`sluice subscriptions ${name} sub_…`]))
+  return clientOptions(define(name, description, examples))
     .argument('<subscription>', 'its id or its name')
     .action(async (given: string, options: Options) => {
       const client = new Client(options)
