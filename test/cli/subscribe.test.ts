@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Webhook } from 'standardwebhooks'
 import { describe, expect, test } from 'vitest'
+import { subscriptionLine } from '../../src/cli/subscription-line.ts'
 import { subscriptionForm } from '../../src/http/subscription-forms.ts'
 import { receiver } from './receiver.ts'
 import { gateway, post, scratch, sluice } from './sluice.ts'
@@ -150,6 +151,26 @@ describe('sluice subscriptions', () => {
     expect((await of('delete', 'mine')).lines).toEqual([{ id, deleted: true }])
     expect((await of('show', id)).code).toBe(3)
     expect((await of('list')).lines).toHaveLength(1)
+  })
+
+  test('show people what is not as it should be, and nothing where all is', () => {
+    const fine = {
+      ...{ id: 'sub_1', name: 'mine', topic: 'a', url: 'https://x.example', status: 'active' },
+      ...{ feed: 'attached', state: { breaker: 'closed' }, pending: { events: 0 } },
+    }
+    const at = Date.parse('2026-01-31T12:00:00Z')
+    const line = 'sub_1 mine active a → https://x.example'
+    expect(subscriptionLine(fine, at)).toBe(line)
+    const failing = { ...fine, state: { breaker: 'open' }, failingSince: '2026-01-31T08:30:00Z', feed: 'detached' }
+    expect(subscriptionLine({ ...failing, pending: { events: 7 } }, at)).toBe(
+      `${line} · breaker open · failing for 3h · detached · 7 pending`,
+    )
+    const probing = { ...fine, state: { breaker: 'half-open' }, failingSince: '2026-01-31T11:59:30Z' }
+    expect(subscriptionLine(probing, at)).toBe(`${line} · breaker half-open · failing for 30s`)
+    const disabled = { ...fine, status: 'disabled', reason: 'Nothing succeeded.', failingSince: '2026-01-26T12:00:00Z' }
+    expect(subscriptionLine(disabled, at)).toBe(
+      'sub_1 mine disabled a → https://x.example · failing for 5d · Nothing succeeded.',
+    )
   })
 
   test('are found by name, on whichever page', async () => {

@@ -8,19 +8,10 @@ import { objectOf } from '../json-object.ts'
 import { subscriptionId } from '../named.ts'
 import { itemsOf } from '../pages.ts'
 import { indented } from '../raw-json.ts'
+import { type Shown, subscriptionLine } from '../subscription-line.ts'
 
 interface VerbOptions extends ClientOptions {
   readonly json?: boolean
-}
-
-interface Shown {
-  readonly id: string
-  readonly name?: string
-  readonly topic: string
-  readonly url: string
-  readonly status: string
-  readonly reason?: string
-  readonly pending?: { readonly events: number }
 }
 
 const root = '/v1/subscriptions'
@@ -31,7 +22,7 @@ const list = clientOptions(
   .option('--topic <topic>', 'only of this topic')
   .action(async (options: VerbOptions & { topic?: string }) => {
     for await (const item of itemsOf(new Client(options), root, { topic: options.topic })) {
-      await printPaced(wantsJson(options) ? item : lineOf(JSON.parse(item) as Shown))
+      await printPaced(wantsJson(options) ? item : subscriptionLine(JSON.parse(item) as Shown, Date.now()))
     }
   })
 
@@ -128,14 +119,6 @@ function verb<Options extends VerbOptions>(
 function change(action: string) {
   return async (client: Client, path: string, options: VerbOptions): Promise<void> => {
     const answer = await client.read(`${path}/${action}`, { method: 'POST' })
-    print(wantsJson(options) ? answer.trim() : lineOf(JSON.parse(answer) as Shown))
+    print(wantsJson(options) ? answer.trim() : subscriptionLine(JSON.parse(answer) as Shown, Date.now()))
   }
-}
-
-function lineOf({ id, name, topic, url, status, reason, pending }: Shown): string {
-  const state = status === 'active' ? colours.green(status) : colours.red(status)
-  const why = reason === undefined ? '' : colours.red(` ${reason}`)
-  const waiting = pending === undefined || pending.events === 0 ? '' : colours.yellow(` ${pending.events} pending`)
-  const called = name === undefined ? '' : ` ${colours.bold(name)}`
-  return `${id}${called} ${state} ${colours.cyan(topic)} → ${url}${waiting}${why}`
 }
