@@ -1,4 +1,5 @@
 import { durationPattern, parseDuration } from '../core/duration.ts'
+import { isTime } from '../core/event.ts'
 import { wrongUse } from './exit.ts'
 
 /** What options mean; each throws `wrongUse` and names the option. */
@@ -22,10 +23,24 @@ export function rateOf(text: string | undefined): number | undefined {
   return text === undefined ? undefined : rate
 }
 
-/** A place in time: `1h` is one hour ago; anything else is as the gateway takes it. */
-export function placeOf(text: string): string {
+/** Several durations with commas between them; `none` is the empty list. */
+export function durationsOf(flag: string, text: string): string[] {
+  if (text === 'none') return []
+  const durations = text.split(',').map((one) => one.trim())
+  if (!durations.every((one) => durationPattern.test(one)))
+    throw wrongUse(`${flag} must be durations with commas between them, like 5s,5m,1h, or none, and not ${text}.`)
+  return durations
+}
+
+/** A place in time, as the gateway takes it: `1h` is one hour ago. Whether a cursor is good, only the gateway knows. */
+export function placeOf(flag: string, text: string, also: readonly ('earliest' | 'latest' | 'a cursor')[]): string {
   const ago = parseDuration(text)
-  return ago === undefined ? text : new Date(Date.now() - ago).toISOString()
+  const at = ago === undefined ? Date.parse(isTime(text) ? text : '') : Date.now() - ago
+  if (!Number.isNaN(new Date(at).getTime())) return ago === undefined ? text : new Date(at).toISOString()
+  const cursor = /^c\d+\../.test(text)
+  if (also.some((one) => one === text || (one === 'a cursor' && cursor))) return text
+  const forms = [...also, 'a time like 2026-01-31T12:00:00Z'].join(', ')
+  throw wrongUse(`${flag} must be ${forms}, or 1h for an hour ago, and not ${text}.`)
 }
 
 /** `name=value` pairs, or another sign between the two. */

@@ -149,6 +149,12 @@ describe('sluice deliveries', () => {
       [4, ['show', 'dlv_1']],
       [4, ['redrive', '--subscription', 'sub_1', '--all']],
     ]
+    for (const verb of ['list', 'redrive']) {
+      const words = ['deliveries', verb, '--subscription', 'mine', '--since', 'yesterday']
+      const { code, stderr } = await sluice(words, { env: nowhere })
+      expect(stderr).toMatch(/--since must be a time like .*1h for an hour ago.*not yesterday/)
+      expect(code).toBe(2)
+    }
     for (const [code, words] of codes) {
       expect((await sluice(['deliveries', ...words], { env: nowhere })).code, words.join(' ')).toBe(code)
     }

@@ -68,6 +68,17 @@ describe('sluice replay', () => {
     expect((await sluice(['replay', '--from', 'earliest'], { env: nowhere })).code).toBe(2)
     expect((await sluice(['replay', 'sub_1', '--from', '1h', '--rate', '0'], { env: nowhere })).code).toBe(2)
     expect((await sluice(['replay', 'sub_1', '--from', '1h'], { env: nowhere })).code).toBe(4)
+    const said = async (...words: string[]) => {
+      const { code, stderr } = await sluice(['replay', 'mine', ...words], { env: nowhere })
+      expect(code).toBe(2)
+      return stderr
+    }
+    expect(await said('--from', 'latest')).toMatch(
+      /--from must be earliest, a cursor, .*1h for an hour ago.*not latest/,
+    )
+    expect(await said('--from', '1h', '--to', 'c1.x')).toMatch(/--to must be latest, .*1h for an hour ago.*not c1\.x/)
+    expect(await said('--from', '1s', '--to', '1h')).toContain('--to 1h is before --from 1s; 1h is an hour ago.')
+    expect((await sluice(['replay', 'sub_1', '--from', 'c1.x', '--to', '1h'], { env: nowhere })).code).toBe(4)
     expect((await sluice(['operations', 'stop', 'op_1'], { env: nowhere })).code).toBe(2)
     expect((await sluice(['operations', 'show', 'op_1'], { env: nowhere })).code).toBe(4)
   })

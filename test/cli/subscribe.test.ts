@@ -85,7 +85,13 @@ describe('sluice subscribe', () => {
 
   test('says what is wrong with its options, before it asks anybody', async () => {
     const wrong: Record<string, string[]> = {
-      '--retry must be a duration': ['--retry', '5s,soon'],
+      '--retry must be durations with commas between them, like': ['--retry', '1s 1s'],
+      'and not 5s,soon.': ['--retry', '5s,soon'],
+      '--start must be earliest, latest, a cursor, a time like 2026-01-31T12:00:00Z, or 1h for an hour ago': [
+        '--start',
+        'yesterday',
+      ],
+      'and not 999999999999d.': ['--start', '999999999999d'],
       '--timeout must be a duration': ['--timeout', '5'],
       '--concurrency must be a whole number': ['--concurrency', '0'],
       '--rate must be a number above 0': ['--rate', '-1'],

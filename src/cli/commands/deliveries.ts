@@ -46,7 +46,8 @@ const list = clientOptions(
   .option('--since <time>', 'only those that began since then; 1h is an hour ago')
   .option('-n, --limit <count>', 'so many at the most')
   .action(async (options: ListOptions) => {
-    const { subscription, topic, event, status, since } = options
+    const { subscription, topic, event, status } = options
+    const since = options.since && placeOf('--since', options.since, [])
     const limit = options.limit === undefined ? undefined : countOf('--limit', options.limit)
     const client = new Client(options)
     const query = {
@@ -54,7 +55,7 @@ const list = clientOptions(
       topic,
       event,
       status,
-      since: since && placeOf(since),
+      since,
     }
     const json = wantsJson(options)
     let coverage: unknown
@@ -100,7 +101,8 @@ const redrive = clientOptions(
   .option('--rate <number>', 'deliveries a second')
   .option('--wait', 'follow it until it ends')
   .action(async (options: RedriveOptions) => {
-    const { subscription, ids, since, all, rate, wait } = options
+    const { subscription, ids, all, rate, wait } = options
+    const since = options.since && placeOf('--since', options.since, [])
     if ([ids, since, all].filter((one) => one !== undefined).length !== 1) {
       throw wrongUse('Say which: --ids, --since or --all.')
     }
@@ -110,7 +112,7 @@ const redrive = clientOptions(
       subscription: await subscriptionId(client, subscription),
       status: 'dead',
       ids,
-      since: since && placeOf(since),
+      since,
       all,
       ratePerSecond,
     })

@@ -50,7 +50,7 @@ export const listen = clientOptions(
     const to: Forwarding = { topic, target, signer: signerOf(secret), name, json: wantsJson(options) }
     const client = new Client(options)
     const signal = untilSignal()
-    const from = placeOf(options.from)
+    const from = placeOf('--from', options.from, ['earliest', 'latest', 'a cursor'])
     const group = new PullGroup(client, { topic, group: name, from, patience: new Patience(say), say, signal })
     const wanted = (event: string): boolean =>
       options.type === undefined || options.type.includes((JSON.parse(event) as { type: string }).type)

@@ -1,5 +1,6 @@
 import { Client, type ClientOptions } from '../client.ts'
 import { clientOptions, collect, define } from '../define.ts'
+import { wrongUse } from '../exit.ts'
 import { type FilterOptions, filtersOf } from '../filters.ts'
 import { placeOf, rateOf } from '../flags.ts'
 import { wantsJson } from '../io.ts'
@@ -31,14 +32,19 @@ export const replay = clientOptions(
   .option('--dry-run', 'only count them')
   .option('--wait', 'follow it until it ends')
   .action(async (subscription: string, options: ReplayOptions) => {
-    const { from, to, rate, dryRun, wait } = options
+    const { rate, dryRun, wait } = options
+    const from = placeOf('--from', options.from, ['earliest', 'a cursor'])
+    const to = options.to && placeOf('--to', options.to, ['latest'])
+    if (Date.parse(from) > Date.parse(to ?? 'latest')) {
+      throw wrongUse(`--to ${options.to} is before --from ${options.from}; 1h is an hour ago.`)
+    }
     const filters = await filtersOf(options)
     const ratePerSecond = rateOf(rate)
     const client = new Client(options)
     const answer = await client.send('POST', '/v1/replays', {
       subscription: await subscriptionId(client, subscription),
-      from: placeOf(from),
-      to: to && placeOf(to),
+      from,
+      to,
       filters,
       ratePerSecond,
       dryRun,

@@ -3,7 +3,7 @@ import { Client, type ClientOptions } from '../client.ts'
 import { clientOptions, collect, define } from '../define.ts'
 import { secretOf } from '../files.ts'
 import { type FilterOptions, filtersOf } from '../filters.ts'
-import { countOf, durationOf, pairsOf, placeOf, rateOf } from '../flags.ts'
+import { countOf, durationOf, durationsOf, pairsOf, placeOf, rateOf } from '../flags.ts'
 import { colours, note, print, wantsJson } from '../io.ts'
 import { objectOf } from '../json-object.ts'
 
@@ -44,7 +44,10 @@ export const subscribe = clientOptions(
   .addOption(new Option('--ordering <order>', 'key keeps the events of a key in order').choices(['none', 'key']))
   .option('--start <place>', 'earliest, latest, a time, a cursor, or 1h for an hour ago')
   .option('--policy <policy>', 'JSON, or @file that holds it: fields of the policy; the options below win over it')
-  .option('--retry <durations>', "the wait before each retry, like 5s,5m,1h; 'none' for no retry")
+  .option(
+    '--retry <durations>',
+    "the waits before each retry with commas between them, like 5s,5m,1h; 'none' for no retry",
+  )
   .option('--timeout <duration>', 'for one attempt')
   .option('--concurrency <count>', 'requests at once')
   .option('--rate <number>', 'requests a second')
@@ -75,7 +78,7 @@ async function bodyOf(topic: string, url: string, options: SubscribeOptions): Pr
     headers: header && pairsOf('--header', ':', header),
     auth: bearer && { bearer: await secretOf(bearer) },
     ordering,
-    start: start && placeOf(start),
+    start: start && placeOf('--start', start, ['earliest', 'latest', 'a cursor']),
     policy: await policyOf(options),
     secret: secret && (await secretOf(secret)),
     labels: label && pairsOf('--label', '=', label),
@@ -84,11 +87,10 @@ async function bodyOf(topic: string, url: string, options: SubscribeOptions): Pr
 
 async function policyOf(options: SubscribeOptions): Promise<Record<string, unknown>> {
   const { policy, retry, timeout, concurrency, rate } = options
-  const waits = retry === 'none' ? [] : retry?.split(',')
   return {
     ...(policy !== undefined && (await objectOf('--policy', policy, '{"noRetry":[422]}'))),
     ...(timeout !== undefined && { timeout: durationOf('--timeout', timeout) }),
-    ...(waits !== undefined && { retry: { schedule: waits.map((wait) => durationOf('--retry', wait.trim())) } }),
+    ...(retry !== undefined && { retry: { schedule: durationsOf('--retry', retry) } }),
     ...(concurrency !== undefined && { concurrency: countOf('--concurrency', concurrency) }),
     ...(rate !== undefined && { ratePerSecond: rateOf(rate) }),
   }
