@@ -138,12 +138,6 @@ describe('sluice subscriptions', () => {
     await sluice(['subscribe', 'b', target.url], { env })
     expect((await of('list')).lines).toHaveLength(2)
     expect((await of('list', '--topic', 'a')).lines).toMatchObject([{ id, name: 'mine', topic: 'a' }])
-    const patch = ['--patch', '{"policy":{"noRetry":[422]},"labels":{"team":"a"}}']
-    expect((await of('update', 'mine', ...patch)).lines).toMatchObject([
-      { id, labels: { team: 'a' }, policy: { noRetry: [422], timeout: '15s' } },
-    ])
-    expect((await of('update', 'mine', '--patch', '{"labels":null,"topic":"b"}')).stderr).toContain('topic')
-    expect((await of('show', 'mine')).lines).toMatchObject([{ topic: 'a', labels: { team: 'a' } }])
     expect((await of('pause', 'mine')).lines).toMatchObject([{ id, status: 'paused' }])
     expect((await of('resume', id)).lines).toMatchObject([{ id, status: 'active' }])
     expect(await of('test', 'mine')).toMatchObject({ code: 0, lines: [{ ok: true, status: 204 }] })
@@ -154,9 +148,35 @@ describe('sluice subscriptions', () => {
     const rotated = await of('rotate-secret', 'mine', '--grace', '1h')
     expect(rotated.lines[0]!.secret).toMatch(/^whsec_/)
     expect(rotated.lines[0]!.secret).not.toBe(secret)
-    expect((await of('delete', 'mine')).lines).toEqual([{ id, deleted: true }])
+    expect((await of('delete', 'mine')).lines).toEqual([{ id, deleted: true, pending: 0, dead: 0 }])
     expect((await of('show', id)).code).toBe(3)
     expect((await of('list')).lines).toHaveLength(1)
+  })
+
+  test('are updated by a merge patch', async () => {
+    const { url } = await gateway(['dev'], { cwd: scratch() })
+    const { id } = (await (
+      await post(`${url}/v1/subscriptions`, { topic: 'a', url: 'http://127.0.0.1:3000/', name: 'mine' })
+    ).json()) as Subscribed
+    const update = (patch: string) =>
+      sluice(['subscriptions', 'update', 'mine', '--patch', patch], { env: { SLUICE_URL: url } })
+    const { stdout } = await update('{"policy":{"noRetry":[422]},"labels":{"team":"a"}}')
+    const updated = { id, labels: { team: 'a' }, policy: { noRetry: [422], timeout: '15s' } }
+    expect(JSON.parse(stdout)).toMatchObject(updated)
+    expect(await update('{"labels":null,"topic":"b"}')).toMatchObject({ code: 3, stdout: '' })
+    expect(await (await fetch(`${url}/v1/subscriptions/${id}`)).json()).toMatchObject(updated)
+  })
+
+  test('are deleted with word of what is dropped, counted over all pages before', async () => {
+    const { url, asked } = await standIn(({ method, path, query }) => {
+      if (method === 'DELETE') return {}
+      if (path === '/v1/subscriptions/sub_1') return { pending: { events: 7 } }
+      return query.cursor === 'dlv_2' ? { items: [{}] } : { items: [{}, {}], next: 'dlv_2' }
+    })
+    const { stdout } = await sluice(['subscriptions', 'delete', 'sub_1'], { env: { SLUICE_URL: url } })
+    expect(JSON.parse(stdout)).toEqual({ id: 'sub_1', deleted: true, pending: 7, dead: 3 })
+    expect(asked.at(-1)).toMatchObject({ method: 'DELETE', path: '/v1/subscriptions/sub_1' })
+    expect(asked[1]).toMatchObject({ path: '/v1/deliveries', query: { subscription: 'sub_1', status: 'dead' } })
   })
 
   test('show people what is not as it should be, and nothing where all is', () => {

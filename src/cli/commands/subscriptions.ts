@@ -80,9 +80,13 @@ const remove = verb(
   'delete',
   'Delete a subscription, with every delivery that it is owed.',
   async (client, path, options, id) => {
+    // As they are now: what comes to be owed until it is deleted is not counted.
+    const { pending } = JSON.parse(await client.read(path)) as Shown
+    let dead = 0
+    for await (const _ of itemsOf(client, '/v1/deliveries', { subscription: id, status: 'dead' })) dead++
     await client.read(path, { method: 'DELETE' })
-    if (wantsJson(options)) printJson({ id, deleted: true })
-    else print(`Deleted ${id}.`)
+    if (wantsJson(options)) printJson({ id, deleted: true, pending: pending.events, dead })
+    else print(`Deleted ${id}, and with it ${pending.events} pending and ${dead} dead deliveries.`)
   },
 )
 
