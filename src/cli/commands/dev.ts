@@ -16,7 +16,7 @@ const usualFiles = ['sluice.yaml', 'sluice.yml', 'sluice.json', 'sluice.ts']
 export const dev = define(
   'dev',
   'Run a gateway for development. It reads sluice.yaml where there is one, and needs none: events and state are kept ' +
-    'under --data. Publishing, reading and creating a group make a topic that is not there.',
+    'under --data. Publishing, reading, subscribing and creating a group make a topic that is not there.',
   ['sluice dev', 'sluice dev --port 0 --data /tmp/try', 'sluice dev -c other.yaml'],
 )
   .option('-c, --config <file>', 'the configuration, instead of sluice.yaml')

@@ -74,6 +74,7 @@ const rotateSecret = verb(
     print(wantsJson(options) ? answer.trim() : (JSON.parse(answer) as { secret: string }).secret)
     note(colours.dim('This is the only time that the secret is shown.'))
   },
+  ['sluice subscriptions rotate-secret sub_…', 'sluice subscriptions rotate-secret billing --grace 1h'],
 ).option('--grace <duration>', 'how long the old secret signs too; 1d, where it is left out')
 
 const remove = verb(
