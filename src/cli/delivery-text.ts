@@ -33,6 +33,12 @@ export function deliveryLine(text: string): string {
   return `${colours.dim(createdAt)} ${id} ${fate(rest)} ${what}`
 }
 
+/** What a list lacks; not said to whoever asked for one status. */
+export function coverageNote(coverage: unknown, status: string | undefined): string | undefined {
+  if (coverage !== 'problems' || status !== undefined) return undefined
+  return 'Those that succeeded at the first attempt are not recorded.'
+}
+
 /** One delivery with its attempts and its event. */
 export function deliveryText(text: string): string {
   const delivery = JSON.parse(text) as Summary & { readonly history: readonly Attempt[] }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { deliveryText } from '../../src/cli/delivery-text.ts'
+import { coverageNote, deliveryText } from '../../src/cli/delivery-text.ts'
 import { receiver } from './receiver.ts'
 import { gateway, scratch, sluice } from './sluice.ts'
 import { standIn } from './stand-in.ts'
@@ -82,6 +82,12 @@ describe('sluice deliveries', () => {
     await sluice([...redrive, '--since', '30m'], { env })
     const { since } = asked.at(-1)!.body as { since: string }
     expect(Math.abs(Date.now() - 1_800_000 - Date.parse(since))).toBeLessThan(60_000)
+  })
+
+  test('tells people what a list lacks, unless they asked for a status', () => {
+    expect(coverageNote('problems', undefined)).toContain('are not recorded')
+    expect(coverageNote('problems', 'dead')).toBeUndefined()
+    expect(coverageNote('all', undefined)).toBeUndefined()
   })
 
   test('shows people every attempt and the event, as it is', () => {

@@ -2,7 +2,7 @@ import { Option } from 'commander'
 import type { DeliveryStatus } from '../../core/delivery.ts'
 import { Client, type ClientOptions } from '../client.ts'
 import { clientOptions, collect, define } from '../define.ts'
-import { deliveryLine, deliveryText } from '../delivery-text.ts'
+import { coverageNote, deliveryLine, deliveryText } from '../delivery-text.ts'
 import { wrongUse } from '../exit.ts'
 import { countOf, placeOf, rateOf } from '../flags.ts'
 import { colours, note, print, printPaced, wantsJson } from '../io.ts'
@@ -65,8 +65,8 @@ const list = clientOptions(
     for await (const item of itemsOf(client, root, query, limit, onPage)) {
       await printPaced(json ? item : deliveryLine(item))
     }
-    if (!json && coverage === 'problems')
-      note(colours.dim('Those that succeeded at the first attempt are not recorded.'))
+    const missing = coverageNote(coverage, status)
+    if (!json && missing !== undefined) note(colours.dim(missing))
   })
 
 const show = clientOptions(
