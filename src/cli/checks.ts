@@ -1,12 +1,14 @@
 import { bind } from '../config/bindings.ts'
 import { type OpenedBroker, openBrokers, prepareBrokers, type ReadyBroker } from '../config/brokers.ts'
 import type { LoadedConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
 import { declaredTopics, refusals, requirementsOf } from '../config/topics.ts'
 import type { Binding } from '../core/binding.ts'
 import type { Capabilities } from '../core/broker.ts'
 import { unmet } from '../core/capabilities.ts'
 import { systemClock } from '../core/clock.ts'
 import { toGatewayError } from '../core/errors.ts'
+import { checkEndpoint } from '../http/endpoint.ts'
 import { nodeAdapters } from '../runtime/adapters.ts'
 import { type DeclaredSubscription, declaredSubscriptions, subscriptionFaults } from '../runtime/declared.ts'
 import { isLoopback } from '../runtime/loopback.ts'
@@ -36,7 +38,7 @@ export async function* findings(loaded: LoadedConfig, client: Client): AsyncGene
   try {
     for (const entry of ready) yield await checkBroker(entry, client, brokers, release)
     yield* checkTopics(loaded, brokers, bindings.list)
-    for (const one of declared) yield checkSubscription(loaded, one, brokers)
+    for (const one of declared) yield await checkSubscription(loaded, one, brokers)
   } finally {
     for (const done of release.reverse()) await done().catch(() => {})
   }
@@ -136,11 +138,11 @@ async function* checkTopics(
   }
 }
 
-function checkSubscription(
+async function checkSubscription(
   { config }: LoadedConfig,
   declared: DeclaredSubscription,
   brokers: ReadonlyMap<string, Seen>,
-): Finding {
+): Promise<Finding> {
   const { name, definition } = declared
   const finding = { check: 'subscription', name } as const
   const brokerName = config.topics[definition.topic]?.broker
@@ -152,5 +154,24 @@ function checkSubscription(
     if (brokerName === undefined || seen === undefined) return undefined
     return { brokerName, capabilities: 'opened' in seen ? seen.opened.broker.capabilities : seen.running }
   })
+  const refusal = await endpointRefusal(config, declared)
+  if (refusal !== undefined) faults.push(refusal)
   return { ...finding, ok: faults.length === 0, detail: faults.join(' ') || `fits topic ${definition.topic}` }
+}
+
+/** Why `serve` would not call the endpoint, if it would not. */
+async function endpointRefusal(config: Config, { definition }: DeclaredSubscription): Promise<string | undefined> {
+  const { createSender } = await import('../webhook/sender.ts')
+  const { allowPrivate } = config.outbound
+  const options = { clock: systemClock, allowPrivate, allowLoopback: false, maxConnectionsPerHost: 1, userAgent: '' }
+  const sender = createSender(options)
+  try {
+    await checkEndpoint(sender, definition)
+    return undefined
+  } catch (thrown) {
+    const { errors = [], message } = toGatewayError(thrown)
+    return errors.map(({ pointer, detail }) => `${pointer.slice(1)}: ${detail}`).join(' ') || message
+  } finally {
+    await sender.close()
+  }
 }

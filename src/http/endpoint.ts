@@ -14,7 +14,7 @@ interface Target {
  * Rejects with `invalid_argument` where the gateway would never call the endpoint, or the server that gives its tokens.
  * What is as it was `before` is not looked at again.
  */
-export async function checkEndpoint(webhooks: Webhooks, target: Target, before?: Target): Promise<void> {
+export async function checkEndpoint(webhooks: Pick<Webhooks, 'check'>, target: Target, before?: Target): Promise<void> {
   const { url, headers, auth } = target
   checkHeaders(headers, '/headers', auth !== undefined && !('mtls' in auth))
   if (auth !== undefined && 'mtls' in auth && !/^https:/i.test(url)) {

@@ -67,12 +67,14 @@ describe('sluice check', () => {
   test('fails declared subscriptions by their line, and by what their topic lacks', async () => {
     const one = '{ name: one, topic: a, url: "https://hooks.example.com" }'
     const lost = '{ name: lost, topic: nowhere, url: "https://hooks.example.com" }'
-    config(`  a: { broker: local }\nsubscriptions: [${one}, ${lost}]`)
+    const near = '{ name: near, topic: a, url: "http://10.0.0.7/hook" }'
+    config(`  a: { broker: local }\nsubscriptions: [${one}, ${lost}, ${near}]`)
     const { code, findings } = await check()
     expect(code).toBe(1)
     expect(findings.filter(({ check }) => check === 'subscription')).toMatchObject([
       { name: 'one', ok: true },
       { name: 'lost', ok: false, detail: expect.stringContaining('no topic nowhere') },
+      { name: 'near', ok: false, detail: expect.stringContaining('10.0.0.7 is a private network') },
     ])
     config('  a: { broker: local }\nsubscriptions: [{ name: one, topic: a, url: x, policy: { timeout: 15 } }]')
     expect((await check()).findings).toMatchObject([
