@@ -27,7 +27,7 @@ export class RowDelivery implements Job {
   readonly triedEver: number
   readonly replay: string | undefined
   readonly since: number
-  readonly signal = never
+  readonly signal: AbortSignal = never
   readonly #shared: Shared
   readonly #lane: Lane
   readonly #held: Held
