@@ -17,7 +17,7 @@ const fullMs = 25
 /** How much a row's size moves the average. */
 const weight = 0.05
 /** How often the store is asked what other replicas have left behind, while something is pending and otherwise. */
-const lookMs = { pending: 1000, idle: 5000 } as const
+const lookMs = { soon: 100, pending: 1000, idle: 5000 } as const
 
 /**
  * Claims rows that are due, for lanes that have room. What this replica parks it knows the time of; the rest it asks the
@@ -216,7 +216,12 @@ export class Claims {
     this.#due.set(lane, at)
   }
 
+  /** Nothing more of the lane is due. Of what is due later only the store knows the earliest: it is asked soon. */
   #forget(lane: Lane): void {
-    if (!this.#touched.has(lane)) this.#due.delete(lane)
+    if (this.#touched.has(lane)) return
+    this.#due.delete(lane)
+    if (this.#shared.pending.of(lane.subscription.id).events > 0) {
+      this.#looksAt = Math.min(this.#looksAt, this.#now() + lookMs.soon)
+    }
   }
 }

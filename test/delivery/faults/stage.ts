@@ -93,7 +93,7 @@ export class Stage {
    * Waits until nothing is owed any more, and answers what the checker then says. Where something is missing it may be
    * with a member of the group that is gone: it is waited for as long as that may take.
    */
-  async settled(load: Pick<Load, 'made'>, ms = 150_000): Promise<Checker> {
+  async settled(load: Pick<Load, 'made'>, ms = 300_000): Promise<Checker> {
     const end = performance.now() + ms
     let quietSince = performance.now()
     for (let total = -1; ; await pause(250)) {
