@@ -2,6 +2,7 @@ import type { Batch, Consumer, Delivery } from '../core/broker.ts'
 import { keyOf } from '../core/event.ts'
 import type { OpenTopic } from '../core/topic.ts'
 import type { NewDelivery } from '../store/deliveries.ts'
+import type { Feed } from '../store/subscriptions.ts'
 import type { Catalog, TopicView } from './catalog.ts'
 import { Credit } from './credit.ts'
 import type { Feeds } from './feeds.ts'
@@ -34,6 +35,8 @@ interface Match {
   readonly lane: Lane
   readonly id: string
   readonly key: string | undefined
+  /** As it was when the event was matched. */
+  readonly feed: Feed
 }
 
 /** Matches what comes on one topic, once for each event, and sees that every delivery is made or written down. */
@@ -151,7 +154,7 @@ export class Fanout {
       const { id, ordering, feed } = lane.subscription
       if (this.#feeds.readsFromLog(this.#topic, feed, position)) continue
       const key = ordering === 'key' ? keyOf(event) : undefined
-      matches.push({ owed, lane, id: deliveryId(digest, id, this.#topic.name, event), key })
+      matches.push({ owed, lane, id: deliveryId(digest, id, this.#topic.name, event), key, feed })
     }
     return matches
   }
@@ -197,7 +200,14 @@ export class Fanout {
 
   /** Where the subscription takes nothing more now, or this process is behind, the event has to wait. */
   #place(match: Match, rowFirst: boolean, blocked: Set<string>): 'done' | 'full' | 'behind' {
-    const { lane, key, owed } = match
+    const { lane, key, owed, feed } = match
+    if (this.#feeds.isDetaching(lane)) return 'behind'
+    const now = lane.subscription.feed
+    if (now !== feed && this.#feeds.readsFromLog(this.#topic, now, owed.delivery.position)) {
+      // Detached since it was matched.
+      owed.taken()
+      return 'done'
+    }
     const pair = key === undefined ? undefined : `${lane.subscription.id} ${key}`
     const isBlocked = pair !== undefined && blocked.has(pair)
     // Behind one of its key that is being tried, and has no row yet, it may have none either.

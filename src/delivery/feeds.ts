@@ -6,7 +6,10 @@ import { FeedPump } from './feed-pump.ts'
 import type { Lane } from './lane.ts'
 import { edgeOf, inLog, isCursor, isReplayable, logOf, placeOf } from './log-range.ts'
 import type { Shared } from './shared.ts'
+import { pause } from './timing.ts'
 
+const holdMs = 2000
+const againMs = 5000
 /** A subscription that has more than so many rows does not keep up: it reads from the log then, if there is one. */
 const maxRows = 1000
 
@@ -17,7 +20,8 @@ const maxRows = 1000
 export class Feeds {
   readonly #shared: Shared
   readonly #catalog: Catalog
-  readonly #detaching = new Set<string>()
+  /** Since when each is being detached. */
+  readonly #detaching = new Map<string, number>()
   readonly #pumps = new Map<string, FeedPump>()
 
   constructor(shared: Shared, catalog: Catalog) {
@@ -44,6 +48,15 @@ export class Feeds {
     const { policy, id } = lane.subscription
     const { events, bytes } = this.#shared.pending.of(id)
     return events >= policy.quota.events || bytes >= policy.quota.bytes
+  }
+
+  /**
+   * Whether it is just being decided from where on a subscription reads the log. What is given to it meanwhile might come
+   * out of the log again; so it waits, but not for a broker or a store that does not answer.
+   */
+  isDetaching({ subscription: { id } }: Lane): boolean {
+    const since = this.#detaching.get(id)
+    return since !== undefined && performance.now() - since < holdMs
   }
 
   /** What to do with an event whose subscription cannot take it now. */
@@ -94,7 +107,7 @@ export class Feeds {
   #detach(topic: OpenTopic, lane: Lane): void {
     const { id, feed } = lane.subscription
     if (feed.state !== 'attached' || this.#detaching.has(id)) return
-    this.#detaching.add(id)
+    this.#detaching.set(id, performance.now())
     this.#detachNow(topic, lane, feed)
       .catch((error: unknown) => {
         const cause = error instanceof GatewayError ? error.message : String(error)
@@ -102,6 +115,7 @@ export class Feeds {
           subscription: id,
           cause,
         })
+        return pause(againMs, this.#shared.stopping)
       })
       .finally(() => this.#detaching.delete(id))
   }
