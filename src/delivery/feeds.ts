@@ -8,6 +8,7 @@ import { edgeOf, inLog, isCursor, isReplayable, logOf, placeOf } from './log-ran
 import type { Shared } from './shared.ts'
 import { pause } from './timing.ts'
 
+/** How long events of a subscription wait for its being detached; and how long after a failure that is tried again. */
 const holdMs = 2000
 const againMs = 5000
 /** A subscription that has more than so many rows does not keep up: it reads from the log then, if there is one. */

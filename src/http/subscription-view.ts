@@ -60,6 +60,17 @@ export const subscriptionSchema = z
       description:
         'What is pending, and what a detached subscription has not read from its log yet: at most so many, for filters are not asked',
     }),
+    deliveries: z
+      .strictObject({
+        in_flight: z.int(),
+        parked: z.int(),
+        dead: z.int(),
+        succeeded: z.int(),
+        discarded: z.int(),
+        expired: z.int(),
+      })
+      .optional()
+      .meta({ description: 'Those that own a row, by status; not in lists' }),
     createdAt: z.iso.datetime(),
     updatedAt: z.iso.datetime(),
     warnings: z.array(z.string()).optional(),
@@ -127,11 +138,13 @@ export async function show(
   secret?: string,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
-  const [[pending]] = await Promise.all([
-    gateway.store.deliveries.pending(subscription.id),
+  const { deliveries: rows } = gateway.store
+  const [[pending], deliveries] = await Promise.all([
+    rows.pending(subscription.id),
+    rows.counts(subscription.id),
     gateway.webhooks.look(subscription),
   ])
-  const body = { ...shown(gateway, subscription, pending), ...(secret !== undefined && { secret }) }
+  const body = { ...shown(gateway, subscription, pending), deliveries, ...(secret !== undefined && { secret }) }
   return json(body, status, { ...headers, etag: tagOf(gateway, subscription) })
 }
 

@@ -18,7 +18,6 @@ export interface DeliveryOptions {
   readonly allowPrivate: readonly string[]
   readonly allowLoopback: boolean
   /** Where the gateway itself listens: it never calls itself. */
-  readonly ownHosts: readonly string[]
   readonly listening: Listening
   readonly failpoint?: (point: Failpoint) => void
 }
@@ -45,11 +44,11 @@ function busyLoop(): () => boolean {
 
 /** Delivery on Node, and what of it the API needs. */
 export function createDelivery(options: DeliveryOptions): { engine: DeliveryEngine; webhooks: Webhooks } {
-  const { clock, store, topics, observer, log, allowPrivate, allowLoopback, ownHosts, listening, failpoint } = options
+  const { clock, store, topics, observer, log, allowPrivate, allowLoopback, listening, failpoint } = options
   const userAgent = 'Sluice/1'
   const sender = new LazySender(async () => {
     const { createSender } = await import('../webhook/sender.ts')
-    return createSender({ clock, allowPrivate, allowLoopback, ownHosts, listening, maxConnectionsPerHost, userAgent })
+    return createSender({ clock, allowPrivate, allowLoopback, listening, maxConnectionsPerHost, userAgent })
   })
   const engine = new DeliveryEngine({
     clock,

@@ -110,7 +110,6 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       log,
       allowPrivate: loaded.config.outbound.allowPrivate,
       allowLoopback: options.allowLoopback,
-      ownHosts: options.port === 0 ? [] : [`${options.host}:${options.port}`],
       listening: { host: options.host, port: () => port },
       ...(options.failpoint !== undefined && { failpoint: options.failpoint }),
     })

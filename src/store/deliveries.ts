@@ -25,8 +25,6 @@ export interface Deliveries {
   claim(wanted: readonly Wanted[], claim: Claim): Promise<readonly ClaimedDelivery[]>
   /** Gives claimed rows back untried, due at `dueAt`; claims that are not held any more are left as they are. */
   release(held: readonly HeldDelivery[], dueAt: number): Promise<void>
-  /** Prolongs one claim; false where it is not held any more. */
-  extend(held: HeldDelivery, until: number): Promise<boolean>
   /** When the earliest row of each subscription that has one is due, or its claim ends. */
   schedule(): Promise<readonly { readonly subscription: string; readonly at: number }[]>
   /** Which of these ids have a row, in whatever status. */

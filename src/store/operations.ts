@@ -16,8 +16,6 @@ export interface Operations {
   ): Promise<boolean>
   /** Takes the lease on working on it, or prolongs one's own; false where another replica has it. */
   lease(id: string, owner: string, until: number, now: number): Promise<boolean>
-  /** Notes what is known of how much there is to do. */
-  matched(id: string, matched: number): Promise<void>
   /**
    * Takes up to `max` dead deliveries of a redrive, in one transaction: each becomes due at `now` with a new lineage of
    * attempts, belongs to the operation from then on, counts in its `matched`, and is never taken by the same operation

@@ -28,9 +28,7 @@ export interface SenderOptions {
   /** To one scheme, host and port. What each subscription may have under way is bounded by its own policy. */
   readonly maxConnectionsPerHost: number
   readonly userAgent: string
-  /** Names of the gateway itself, `host` or `host:port`: it never calls itself. */
-  readonly ownHosts?: readonly string[]
-  /** The same by address, whatever name leads there. */
+  /** It never calls itself, whatever name leads there. */
   readonly listening?: Listening
   readonly resolver?: Resolver
   readonly dialler?: Dialler
@@ -55,7 +53,6 @@ class HttpSender implements Sender {
   readonly #clock: Clock
   readonly #userAgent: string
   readonly #addresses: Addresses
-  readonly #own: ReadonlySet<string>
   readonly #resolve: (target: Target) => Promise<readonly string[]>
   readonly #origins: Origins
   readonly #bounds: Bounds = { deadlines: new Deadlines(), stops: new Stops() }
@@ -68,7 +65,6 @@ class HttpSender implements Sender {
     this.#clock = clock
     this.#userAgent = more.userAgent
     this.#addresses = new Addresses(allowPrivate, allowLoopback)
-    this.#own = new Set(more.ownHosts?.map((host) => host.toLowerCase()))
     const { resolver = systemResolver, listening } = more
     const isOwn = listening === undefined ? () => false : ownAddress(listening)
     this.#resolve = (target) => resolveTarget(target, resolver, this.#addresses, isOwn)
@@ -94,7 +90,7 @@ class HttpSender implements Sender {
   }
 
   async check(url: string, pointer: string): Promise<void> {
-    const target = readTarget(url, this.#addresses, this.#own)
+    const target = readTarget(url, this.#addresses)
     if (typeof target === 'string') throw invalid(pointer, target)
     try {
       await this.#resolve(target)
@@ -125,7 +121,7 @@ class HttpSender implements Sender {
   }
 
   #target(url: string): Target {
-    const target = readTarget(url, this.#addresses, this.#own)
+    const target = readTarget(url, this.#addresses)
     if (typeof target === 'string') throw new Failure('guard', target)
     return target
   }

@@ -27,10 +27,9 @@ const refusedPorts = new Set([
 const metadata = new Set(['metadata.google.internal', 'metadata.goog'])
 
 /**
- * Reads a URL once and for all. Answers a sentence where the gateway never calls it, whatever its name leads to. `own`
- * are names of the gateway itself, with or without a port.
+ * Reads a URL once and for all. Answers a sentence where the gateway never calls it, whatever its name leads to.
  */
-export function readTarget(text: string, addresses: Addresses, own: ReadonlySet<string>): Target | string {
+export function readTarget(text: string, addresses: Addresses): Target | string {
   // What URL parsing would drop or turn into something else, other software may read in another way.
   if (!/^https?:\/\/[^/?#]/i.test(text)) return 'The URL must begin with http:// or https:// and name a host.'
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to refuse.
@@ -47,18 +46,12 @@ export function readTarget(text: string, addresses: Addresses, own: ReadonlySet<
   const literal = isIP(bare) !== 0
   const host = literal ? bare : bare.toLowerCase()
   const target = { origin: url.origin, secure, host, literal, port, path: url.pathname + url.search }
-  return complain(target, text, addresses, own) ?? target
+  return complain(target, text, addresses) ?? target
 }
 
-function complain(
-  { host, literal, port }: Target,
-  text: string,
-  addresses: Addresses,
-  own: ReadonlySet<string>,
-): string | undefined {
+function complain({ host, literal }: Target, text: string, addresses: Addresses): string | undefined {
   const name = host.replace(/\.+$/, '')
   if (name === '') return 'The URL must name a host.'
-  if (own.has(name) || own.has(`${name}:${port}`)) return `${name} is the gateway itself.`
   if (!literal) {
     if ((name === 'localhost' || name.endsWith('.localhost')) && !addresses.loopback) return loopbackRefusal(name)
     return metadata.has(name) ? `${name} leads to a cloud's metadata.` : undefined

@@ -39,7 +39,6 @@ function guarded(resolver?: (host: string) => Promise<readonly string[]>): { sen
   const sender = newSender({
     allowLoopback: false,
     dialler,
-    ownHosts: ['gateway.example'],
     ...(resolver && { resolver }),
   })
   return { sender, dialled }
@@ -160,16 +159,21 @@ describe('E: URLs', () => {
       'http:///x',
       'example.com',
     ],
-    ...[
-      'http://@example.com/',
-      ' http://example.com/',
-      'http://example.com:99999/',
-      'http://GATEWAY.example/',
-      'http://gateway.example./',
-    ],
+    ...['http://@example.com/', ' http://example.com/', 'http://example.com:99999/'],
   ])('%j is refused', async (url) => {
     await expectRefused(url, async () => ['8.8.8.8'])
   })
+
+  test.each(['http://GATEWAY.example/', 'http://gateway.example./', 'http://8.8.4.4/'])(
+    '%j is the gateway itself',
+    async (url) => {
+      const listening = { host: '8.8.4.4', port: () => 80 }
+      const sender = newSender({ allowLoopback: false, listening, resolver: async () => ['8.8.4.4'] })
+      await expect(sender.check(url, '/url')).rejects.toMatchObject({ code: 'invalid_argument' })
+      expect(await send(sender, subscriptionOf(url))).toMatchObject({ stage: 'guard' })
+      await sender.check(`${url.slice(0, -1)}:8080/`, '/url')
+    },
+  )
 
   test.each([
     'http://example.com/',

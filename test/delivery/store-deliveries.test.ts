@@ -136,10 +136,8 @@ describe.each(databases)('deliveries in %s', (database) => {
     expect(eventIds(await claimed(other, id, { token: 'next', now: 3000, until: 4000 }))).toEqual(['late'])
     const result = { id: `${id}/late`, status: 'succeeded', attempt: success, now: 3100 } as const
     expect(await one.deliveries.finish([{ ...result, token: 'crashed' }])).toEqual([false])
-    expect(await one.deliveries.extend({ id: `${id}/late`, token: 'crashed' }, 9000)).toBe(false)
     await one.deliveries.release([{ id: `${id}/late`, token: 'crashed' }], 1)
-    expect(await other.deliveries.extend({ id: `${id}/late`, token: 'next' }, 5000)).toBe(true)
-    expect(await one.deliveries.schedule()).toContainEqual({ subscription: id, at: 5000 })
+    expect(await one.deliveries.schedule()).toContainEqual({ subscription: id, at: 4000 })
     expect(await other.deliveries.finish([{ ...result, token: 'next' }])).toEqual([true])
     expect(await other.deliveries.finish([{ ...result, token: 'next' }])).toEqual([false])
     expect((await one.deliveries.get(`${id}/late`))?.history).toEqual([success])

@@ -64,8 +64,6 @@ describe.each(databases)('operations in %s', (database) => {
     expect(await one.operations.transition(first.id, ['running', 'paused'], 'failed', 11, 'it broke')).toBe(true)
     expect(await mine()).toEqual([second.id])
     expect(await other.operations.get(first.id)).toMatchObject({ state: 'failed', error: 'it broke', finishedAt: 11 })
-    await one.operations.matched(second.id, 77)
-    expect((await other.operations.get(second.id))?.matched).toBe(77)
   })
 
   test('are worked on by one replica at a time', async () => {

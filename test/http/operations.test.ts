@@ -119,7 +119,8 @@ describe('replaying', () => {
   test('a dry run says so', async () => {
     const started = (await replay({ from: 'earliest', dryRun: true })).json<Operation>()
     expect(started.dryRun).toBe(true)
-    await gateway.store.operations.matched(started.id, 42)
+    const progress = { operation: started.id, from: 'earliest', to: 'end', matched: 42 }
+    await gateway.store.deliveries.insert([], progress)
     await gateway.store.operations.transition(started.id, ['running'], 'succeeded', gateway.clock.now())
     expect((await client.get(`/v1/operations/${started.id}`)).json()).toMatchObject({
       state: 'succeeded',

@@ -54,6 +54,7 @@ describe('creating', () => {
       state: { breaker: 'closed', inFlight: 0 },
       pending: { events: 0, bytes: 0, oldestSeconds: 0 },
       lag: { events: 0, oldestSeconds: 0 },
+      deliveries: { in_flight: 0, parked: 0, dead: 0, succeeded: 0, discarded: 0, expired: 0 },
     })
     const read = await client.get(`${path}/${id}`)
     expect(read.json()).toEqual({ id, createdAt, updatedAt, ...rest })

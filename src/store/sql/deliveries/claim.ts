@@ -84,14 +84,3 @@ export function* release(held: readonly HeldDelivery[], dueAt: number): Query<vo
     )
   }
 }
-
-export function* extend({ id, token }: HeldDelivery, until: number): Query<boolean> {
-  const changed = yield* change(
-    'UPDATE deliveries SET at = ?, due = CASE WHEN due IS NULL THEN NULL ELSE CAST(? AS BIGINT) END WHERE id = ? AND token = ?',
-    Math.round(until),
-    Math.round(until),
-    id,
-    token,
-  )
-  return changed > 0
-}

@@ -1,6 +1,6 @@
 import type { Deliveries } from '../../deliveries.ts'
 import type { Sql } from '../query.ts'
-import { claim, extend, release } from './claim.ts'
+import { claim, release } from './claim.ts'
 import { finish } from './finish.ts'
 import { insert } from './insert.ts'
 import { kill } from './kill.ts'
@@ -16,7 +16,6 @@ export function sqlDeliveries(sql: Sql): Deliveries {
     finish: (results) => sql.write(() => finish(results)),
     claim: (wanted, by) => sql.write(() => claim(wanted, by)),
     release: (held, dueAt) => sql.write(() => release(held, dueAt)),
-    extend: (held, until) => sql.write(() => extend(held, until)),
     schedule: () => sql.read(schedule),
     known: (ids) => sql.read(() => known(ids)),
     blocked: (pairs) => sql.read(() => blocked(pairs)),

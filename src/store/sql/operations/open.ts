@@ -25,9 +25,6 @@ export function sqlOperations(sql: Sql): Operations {
     },
     transition: (id, from, to, now, error) => sql.write(() => transition(id, from, to, now, error)),
     lease: (id, owner, until, now) => sql.write(() => lease(id, owner, until, now)),
-    async matched(id, matched) {
-      await sql.write(() => change('UPDATE operations SET matched = ? WHERE id = ?', matched, id))
-    },
     redrive: (id, max, now) => sql.write(() => redrive(id, max, now)),
     pending: (id) => sql.read(() => pendingOf(id)),
   }
