@@ -29,6 +29,11 @@ const configuration = {
     room('store-imports-core', '^src/store/', '^src/(store|core)/'),
     room('delivery-imports-core-and-the-store-port', '^src/delivery/', '^src/((delivery|core)/|store/[a-z-]+\\.ts$)'),
     room(
+      'bridges-import-core-and-how-delivery-matches-and-waits',
+      '^src/bridges/',
+      '^src/((bridges|core|delivery/match)/|delivery/(credit|timing)\\.ts$)',
+    ),
+    room(
       'http-imports-core-webhook-and-the-store-port',
       '^src/http/',
       '^src/((http|core|webhook)/|store/[a-z-]+\\.ts$)',
@@ -45,13 +50,13 @@ const configuration = {
     {
       name: 'delivery-imports-no-package',
       severity: 'error',
-      from: { path: '^src/delivery/' },
+      from: { path: '^src/(delivery|bridges)/' },
       to: { path: packages },
     },
     {
       name: 'no-node-in-http-and-delivery',
       severity: 'error',
-      from: { path: '^src/(http|delivery)/' },
+      from: { path: '^src/(http|delivery|bridges)/' },
       to: { dependencyTypes: ['core'] },
     },
     {

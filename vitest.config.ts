@@ -9,7 +9,7 @@ const suites = readdirSync(new URL('./test', import.meta.url), { withFileTypes: 
 // What a suite's files have in common, started when one of them first asks for it.
 const kafka = './test/brokers/services/global-kafka.ts'
 const postgres = './test/brokers/services/global-postgres.ts'
-const shared: Record<string, string | string[]> = { brokers: kafka, swap: kafka, delivery: [kafka, postgres] }
+const shared: Record<string, string | string[]> = { brokers: kafka, swap: kafka, delivery: [kafka, postgres], bridges: kafka }
 const kind = process.env.SLUICE_SOAK === '1' ? 'soak' : 'test'
 
 export default defineConfig({

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { strayBridges } from './bridges.ts'
 import { strayHooks } from './hooks.ts'
 import { type Interpolated, interpolate } from './interpolate.ts'
 import { ConfigError, type Path } from './problems.ts'
@@ -47,7 +48,7 @@ function checkSource(source: Source, { value, problems, fromEnvironment }: Inter
   const all = [
     ...problems.map(({ path, detail }) => ({ path, detail, place: source.place(path) })),
     ...wrong.filter(({ path }) => !missing.has(JSON.stringify(path))),
-    ...[...strayTopics(value), ...strayHooks(value)].map(({ path, detail }) => ({
+    ...[...strayTopics(value), ...strayHooks(value), ...strayBridges(value)].map(({ path, detail }) => ({
       path,
       detail,
       place: source.place(path),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Capabilities, CapabilityName } from '../core/broker.ts'
 import { defaultLimits, type Limits, leaseRange, pageMax } from '../core/limits.ts'
+import { bridgesSchema } from './bridges.ts'
 import { cidr, count, duration, entryName, origin, postgresUrl, retention, size, topicName } from './fields.ts'
 import { hook } from './hooks.ts'
 import { isScope, scopeForm } from './scope.ts'
@@ -107,6 +108,7 @@ export const configSchema = z.strictObject({
   keys: keysSchema.default([]),
   subscriptions: declaredSubscriptions.default([]),
   hooks: z.record(entryName, hook).default({}),
+  bridges: bridgesSchema.default([]),
   encryptionKey: z.string().min(1, 'must not be empty').optional(),
   limits: limits.partial().prefault({}),
   cors: z.strictObject({ origins: z.array(origin) }).default({ origins: [] }),

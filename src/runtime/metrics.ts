@@ -1,6 +1,8 @@
+import type { Bridges } from '../bridges/bridges.ts'
 import type { OpenTopic } from '../core/topic.ts'
 import type { DeliveryEngine } from '../delivery/engine.ts'
 import type { Metrics } from '../http/metrics.ts'
+import { bridgeMetrics } from './bridge-metrics.ts'
 import { Counter, contentType, Gauge, Histogram, type Metric } from './prometheus.ts'
 import { watchMetrics } from './watch-metrics.ts'
 
@@ -47,6 +49,7 @@ export class NodeMetrics implements Metrics {
     [...seconds, 60, 300, 3600, 86_400],
   )
   #engine: DeliveryEngine | undefined
+  #bridges: Bridges | undefined
   readonly #all: readonly Metric[]
 
   constructor(isPublic: boolean, topics: () => readonly OpenTopic[]) {
@@ -71,6 +74,11 @@ export class NodeMetrics implements Metrics {
     this.#engine = engine
   }
 
+  /** And these bridges. */
+  watchBridges(bridges: Bridges): void {
+    this.#bridges = bridges
+  }
+
   attempted(topic: string, outcome: string, milliseconds: number): void {
     this.#attempts.add(1, topic, outcome)
     this.#attemptSeconds.observe(milliseconds / 1000, topic)
@@ -82,6 +90,7 @@ export class NodeMetrics implements Metrics {
 
   async render(): Promise<{ contentType: string; body: string }> {
     const watched = this.#engine === undefined ? [] : watchMetrics(await this.#engine.watch())
+    if (this.#bridges !== undefined) watched.push(...bridgeMetrics(await this.#bridges.watch()))
     return { contentType, body: [...this.#all, ...watched].map((metric) => metric.render()).join('') }
   }
 

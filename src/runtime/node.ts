@@ -1,3 +1,5 @@
+import { Bridges } from '../bridges/bridges.ts'
+import type { BridgePoint } from '../bridges/plan.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { openConfig } from '../config/open.ts'
 import { limitsOf } from '../config/schema.ts'
@@ -10,7 +12,9 @@ import { HeldTopics } from '../delivery/held/topic.ts'
 import type { Gateway } from '../http/gateway.ts'
 import type { Store } from '../store/store.ts'
 import { nodeAdapters } from './adapters.ts'
+import { refusalAnnouncer } from './announcements.ts'
 import { docsAsset } from './assets.ts'
+import { declaredBridges, plansOf } from './bridges.ts'
 import { declaredSubscriptions } from './declared.ts'
 import { NodeKeyRing } from './key-ring.ts'
 import { sha256 } from './key-text.ts'
@@ -39,7 +43,7 @@ export interface GatewayOptions {
   readonly allowLoopback: boolean
   readonly log: Logger
   /** Where tests end the process. */
-  readonly failpoint?: (point: Failpoint) => void
+  readonly failpoint?: (point: Failpoint | BridgePoint) => void
   /** Where tests break the store, to see that what checks the gateway notices. */
   readonly decorate?: (store: Store) => Store
 }
@@ -56,6 +60,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const clock = systemClock
   const limits = limitsOf(loaded.config)
   const declared = declaredSubscriptions(loaded)
+  const bridging = declaredBridges(loaded)
   const release = new Releases()
   try {
     let store: Store | undefined
@@ -89,6 +94,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     ])
     if (traces !== undefined) release.push(() => traces.close(limits.shutdown * tracesShare))
     release.push(opened.close)
+    const plans = plansOf(bridging, loaded, opened.brokers, opened.topics)
     // Before the brokers: they have their consumers back then.
     release.push(() => held.close())
     const ring = await NodeKeyRing.open(
@@ -118,6 +124,18 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     const context = { subscriptions: store!.subscriptions, topics: opened.topics, webhooks, clock, log }
     await syncDeclared(declared, context)
     await engine.start()
+    const bridges = new Bridges(
+      {
+        clock,
+        log,
+        announce: refusalAnnouncer(opened.topics, clock, log),
+        ...(options.failpoint !== undefined && { failpoint: options.failpoint }),
+      },
+      plans,
+    )
+    metrics.watchBridges(bridges)
+    release.push(() => bridges.stop(0))
+    await bridges.start()
     const gateway: Gateway = {
       clock,
       limits,
@@ -149,7 +167,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     const stop = async (): Promise<void> => {
       stopping.abort()
       const graceMs = limits.shutdown * (1 - closingShare)
-      await Promise.all([server.stop(graceMs), engine.stop(graceMs)])
+      await Promise.all([server.stop(graceMs), engine.stop(graceMs), bridges.stop(graceMs)])
       await release.all()
     }
     return {

@@ -1,10 +1,12 @@
 // A whole gateway as a process of its own, which ends itself at a place that its orders name. One argument: the orders.
 import { join } from 'node:path'
+import type { BridgePoint } from '../../../src/bridges/plan.ts'
 import { builtInConfig } from '../../../src/config/load.ts'
 import type { Failpoint } from '../../../src/delivery/context.ts'
 import { startGateway } from '../../../src/runtime/node.ts'
 import type { Store } from '../../../src/store/store.ts'
 import type { Feed } from '../../../src/store/subscriptions.ts'
+import { settlesFirst } from '../../bridges/control.ts'
 import { broken, type Control } from './controls.ts'
 
 export interface Orders {
@@ -14,11 +16,11 @@ export interface Orders {
   /** Ends the process, by a signal that nothing can answer, when it comes to this place for the `nth` time. */
   readonly die?: { readonly at: Place; readonly nth: number }
   /** What is wrong with this gateway, for seeing that it is noticed. */
-  readonly control?: Control
+  readonly control?: Control | 'bridge-settles-first'
 }
 
 /** Where the engine says that it is, or right after a subscription's feed has become this. */
-export type Place = Failpoint | Feed['state']
+export type Place = Failpoint | BridgePoint | Feed['state']
 
 const { config, folder, die, control } = JSON.parse(process.argv[2]!) as Orders
 let left = die?.nth ?? 0
@@ -26,6 +28,8 @@ let left = die?.nth ?? 0
 function passing(place: Place): void {
   if (place === die?.at && --left === 0) process.kill(process.pid, 'SIGKILL')
 }
+
+if (control === 'bridge-settles-first') settlesFirst()
 
 function decorated(store: Store): Store {
   const { subscriptions } = store
@@ -36,7 +40,9 @@ function decorated(store: Store): Store {
   }
   const watched = { ...store, subscriptions: { ...subscriptions, feed } }
   const { path } = config.store as { path?: string }
-  return control === undefined ? watched : broken(watched, control, join(folder, path!))
+  return control === undefined || control === 'bridge-settles-first'
+    ? watched
+    : broken(watched, control, join(folder, path!))
 }
 
 const gateway = await startGateway({
