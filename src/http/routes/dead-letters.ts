@@ -7,7 +7,8 @@ import { readJson } from '../body.ts'
 import type { Gateway } from '../gateway.ts'
 import { type Call, json, param, query, type Route, refuseQuery } from '../route.ts'
 import { cloudEvent, count } from '../schemas.ts'
-import { groupPath, pullable } from './groups.ts'
+import { groupPath } from './groups.ts'
+import { tended } from './tended.ts'
 
 const path = `${groupPath}/dead`
 const decoder = new TextDecoder()
@@ -31,8 +32,8 @@ export function deadLetterRoutes(gateway: Gateway): Route[] {
   })
 
   async function list(call: Call): Promise<Response> {
-    const { topic, group } = pullable(call)
-    const letters = requireDeadLetters(topic.pulls)
+    const { topic, group, source } = tended(call)
+    const letters = requireDeadLetters(source)
     const { limit = gateway.limits.list, cursor } = query(call, listQuery)
     const page = { limit: limit + 1, ...(cursor !== undefined && { after: cursor }) }
     const found = await letters.list(topic.brokerTopic, group, page)
@@ -45,16 +46,16 @@ export function deadLetterRoutes(gateway: Gateway): Route[] {
   }
 
   async function redrive(call: Call): Promise<Response> {
-    const { topic, group } = pullable(call)
-    const letters = requireDeadLetters(topic.pulls)
+    const { topic, group, source } = tended(call)
+    const letters = requireDeadLetters(source)
     const { ids, all } = await readJson(call, redriveBody)
     if ((ids === undefined) === (all === undefined)) throw invalid('/ids', 'give either ids, or all: true')
     return json({ redriven: await letters.redrive(topic.brokerTopic, group, ids ?? 'all') })
   }
 
   async function remove(call: Call): Promise<Response> {
-    const { topic, group } = pullable(call)
-    const letters = requireDeadLetters(topic.pulls)
+    const { topic, group, source } = tended(call)
+    const letters = requireDeadLetters(source)
     refuseQuery(call)
     await letters.delete(topic.brokerTopic, group, param(call, 'id'))
     return new Response(null, { status: 204 })
