@@ -1,4 +1,4 @@
-import type { Broker, Capabilities, CapabilityName } from './broker.ts'
+import type { Broker, Capabilities, CapabilityName, Outcome } from './broker.ts'
 import { formatDuration } from './duration.ts'
 import { UnsupportedError } from './errors.ts'
 
@@ -47,6 +47,17 @@ export function requireDeadLetters(
   return broker.deadLetters
 }
 
+export function requireOutcome({ reject, extend, nackDelayMs }: Capabilities, outcome: Outcome): void {
+  if (outcome.kind === 'reject' && !reject) throw new UnsupportedError('reject', 'This broker keeps no dead letters.')
+  if (outcome.kind === 'extend' && !extend) throw new UnsupportedError('extend', 'This broker cannot extend a lease.')
+  if (outcome.kind === 'nack' && outcome.delayMs !== undefined && outcome.delayMs > nackDelayMs) {
+    throw new UnsupportedError(
+      'nackDelayMs',
+      `This broker delays a redelivery by ${formatDuration(nackDelayMs)} at the most.`,
+    )
+  }
+}
+
 /** Order by key holds where an event waits for the earlier ones of its key. */
 export function requireExclusiveKeys(capabilities: Capabilities): void {
   if (!capabilities.exclusiveKeys)
@@ -58,6 +69,14 @@ export function requirePortableReceipt(capabilities: Capabilities): void {
   if (capabilities.receipt !== 'portable') {
     throw new UnsupportedError('receipt', 'This broker binds a receipt to the connection that pulled it.')
   }
+}
+
+/** `others` are the groups of a topic beside which one more is wanted; the gateway's own, for webhooks, is one of them. */
+export function requireRoom(capabilities: Capabilities, others: readonly string[]): void {
+  if (capabilities.groups === 'many' || others.length === 0) return
+  const detail =
+    'This broker gives a topic one group, for its webhooks or for who pulls, and this topic has it already.'
+  throw new UnsupportedError('groups', detail)
 }
 
 /** What a topic may ask for in the configuration (`requires`), each with the weakest to the strongest value. */

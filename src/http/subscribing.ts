@@ -1,4 +1,4 @@
-import { requireExclusiveKeys, requireLog } from '../core/capabilities.ts'
+import { requireExclusiveKeys, requireLog, requireRoom } from '../core/capabilities.ts'
 import type { OpenTopic } from '../core/topic.ts'
 import { startOf } from './cursors.ts'
 
@@ -11,6 +11,17 @@ export function requireCapabilities(
 ): void {
   if (asked.ordering === 'key') requireExclusiveKeys(topic.broker.capabilities)
   if (asked.start !== undefined && asked.start !== 'latest') requireLog(topic.broker)
+}
+
+/** Throws UnsupportedError where the topic has a group that is not `meant`, and its broker has no place for another. */
+export async function requireGroup(topic: OpenTopic, meant: (group: string) => boolean): Promise<void> {
+  const { capabilities, groups } = topic.broker
+  if (capabilities.groups === 'many') return
+  const there = await groups.list(topic.brokerTopic)
+  requireRoom(
+    capabilities,
+    there.filter((group) => !meant(group)),
+  )
 }
 
 /** A place to start from, as it is stored: a cursor is the broker's own there. */

@@ -122,6 +122,47 @@ describe('a group', () => {
     }
   })
 
+  test('begins at the end, and nowhere else, where the broker keeps no history', async () => {
+    const weak = await startTestGateway({ capabilities: { replay: false } })
+    try {
+      const path = `/v1/topics/${await weak.topic()}/groups/g`
+      for (const start of ['earliest', '2026-01-31T12:00:00Z', 'c1.0', 'soon', 5]) {
+        const answer = await weak.client.put(`${path}?bogus=1`, { start, bogus: 1 })
+        expect(answer.problem).toMatchObject({ code: 'unsupported', capability: 'replay' })
+      }
+      expect((await weak.client.get(path)).status).toBe(404)
+      expect((await weak.client.put(path, null)).problem.code).toBe('invalid_argument')
+      expect((await weak.client.put(path, { start: 'latest' })).status).toBe(201)
+    } finally {
+      await weak.stop()
+    }
+  })
+
+  test('has no other beside it where a topic has one, and no webhooks either', async () => {
+    const weak = await startTestGateway({ capabilities: { groups: 'one' } })
+    try {
+      const { client, broker } = weak
+      const [pulled, pushed] = [await weak.topic(), await weak.topic()]
+      const [own, other] = [new Group(client, pulled), new Group(client, pulled, 'other')]
+      expect([(await own.create()).status, (await own.create()).status]).toEqual([201, 200])
+      // The gateway's own, as the delivery of webhooks makes it.
+      const options = { start: 'latest', leaseMs: 10_000, maxAttempts: 16 } as const
+      await broker.groups.create(pushed, 'sluice.fanout', options)
+      const url = 'https://hooks.example.com/'
+      for (const answer of [
+        await other.create({ bogus: 1 }),
+        await client.post('/v1/subscriptions?bogus=1', { topic: pulled, url, bogus: 1 }),
+        await new Group(client, pushed).create({ bogus: 1 }),
+      ]) {
+        expect(answer.problem).toMatchObject({ code: 'unsupported', capability: 'groups' })
+      }
+      expect((await client.post('/v1/subscriptions', { topic: pushed, url })).status).toBe(201)
+      expect(await broker.groups.list(pulled)).toEqual(['g'])
+    } finally {
+      await weak.stop()
+    }
+  })
+
   test('cannot be moved, or tell its lag, where the broker cannot', async () => {
     const weak = await startTestGateway({ capabilities: { seek: false, reject: false } })
     try {

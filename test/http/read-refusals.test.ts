@@ -70,6 +70,8 @@ describe('a read is refused', () => {
         expect(answer.problem).toMatchObject({ code: 'unsupported', capability: 'replay' })
         expect((await weak.client.get('/v1/topics/nowhere/events', { accept })).status).toBe(404)
       }
+      const ticket = await weak.client.post('/v1/tickets', { topic: there })
+      expect(ticket.problem).toMatchObject({ code: 'unsupported', capability: 'replay' })
       const one = await weak.client.get(`/v1/topics/${there}/events/1`)
       expect(one.problem).toMatchObject({ code: 'unsupported', capability: 'replay' })
     } finally {

@@ -7,12 +7,14 @@ import { isTime } from '../../core/event.ts'
 import { leaseRange } from '../../core/limits.ts'
 import type { OpenTopic } from '../../core/topic.ts'
 import { checkGroupName } from '../../core/topic-name.ts'
-import { readJson } from '../body.ts'
+import { readJson, readValue } from '../body.ts'
 import { outward, startOf } from '../cursors.ts'
 import { entityTag, requireMatch } from '../etag.ts'
 import type { Gateway } from '../gateway.ts'
-import { type Call, json, param, type Route, refuseQuery, topicFor, topicOrNew } from '../route.ts'
+import { isMembers } from '../merge-patch.ts'
+import { type Call, json, param, type Route, refuseQuery, topicFor, topicOrNew, validate } from '../route.ts'
 import { duration, ifMatch } from '../schemas.ts'
+import { requireCapabilities, requireGroup } from '../subscribing.ts'
 
 export const groupPath = '/v1/topics/:topic/groups/:group'
 
@@ -40,7 +42,11 @@ export function groupRoutes(gateway: Gateway): Route[] {
     const group = groupName(call)
     const topic = await topicOrNew(call, 'consume')
     requirePortableReceipt(topic.pulls.capabilities)
-    const body = await readJson(call, putBody)
+    await requireGroup(topic, (other) => other === group)
+    const raw = await readValue(call)
+    if (isMembers(raw)) requireCapabilities(topic, { start: raw.start })
+    refuseQuery(call)
+    const body = validate(putBody, raw)
     const start = startOf(topic, body.start, '/start')
     const options = { start, leaseMs: body.lease ?? limits.lease, maxAttempts: body.maxAttempts }
     if (call.request.headers.has('if-match')) requireMatch(call, await tagIfThere(topic, group))

@@ -4,13 +4,11 @@ import { requireLog } from '../../core/capabilities.ts'
 import { invalid } from '../../core/errors.ts'
 import { isTime } from '../../core/event.ts'
 import { pageMax } from '../../core/limits.ts'
-import { checkTopicName } from '../../core/topic-name.ts'
-import { requireScope } from '../access.ts'
 import { readJson } from '../body.ts'
 import { startOf } from '../cursors.ts'
 import type { Gateway } from '../gateway.ts'
 import { collect, pageBytes, type Reading, writeEntry } from '../reading.ts'
-import { type Call, json, noTopic, param, query, type Route, refuseQuery, topicFor, topicOrNew } from '../route.ts'
+import { type Call, findTopic, json, param, query, type Route, refuseQuery, topicFor, topicOrNew } from '../route.ts'
 import { count, duration, logEntry } from '../schemas.ts'
 import { issueTicket } from '../tickets.ts'
 import { streamLines, streamServerSentEvents } from './read-streams.ts'
@@ -80,11 +78,8 @@ export function readRoutes(gateway: Gateway): Route[] {
 
   async function ticket(call: Call): Promise<Response> {
     const { topic } = await readJson(call, ticketBody)
-    checkTopicName(topic)
-    if (!call.access.sees(topic) || (gateway.topics.resolve(topic) === undefined && !gateway.topics.creates)) {
-      throw noTopic()
-    }
-    requireScope(call.access, 'consume', topic)
+    const known = findTopic(call, 'consume', topic)
+    if (known !== undefined) requireLog(known.broker)
     const issued = await issueTicket(gateway, call.access, topic)
     return json({ ticket: issued.ticket, expiresAt: new Date(issued.expiresAt).toISOString() })
   }

@@ -14,10 +14,11 @@ import { isMembers } from '../merge-patch.ts'
 import { findSubscription } from '../owned.ts'
 import { type Call, findTopic, json, parameters, query, type Route, refuseQuery, validate } from '../route.ts'
 import { count, ifMatch } from '../schemas.ts'
-import { requireCapabilities, storedStart } from '../subscribing.ts'
+import { requireCapabilities, requireGroup, storedStart } from '../subscribing.ts'
 import { definitionOf, subscriptionForm } from '../subscription-forms.ts'
 import { patched, patchForm } from '../subscription-patch.ts'
 import { show, shown, subscriptionSchema, subscriptionWithSecret, tagOf } from '../subscription-view.ts'
+import { isOwnGroup } from './groups.ts'
 
 export const subscriptionsPath = '/v1/subscriptions'
 const path = `${subscriptionsPath}/:id`
@@ -42,7 +43,10 @@ export function subscriptionRoutes(gateway: Gateway): Route[] {
     // Which topic it is decides who may know more.
     const { topic: name } = validate(topicNamed, raw)
     const known = findTopic(call, 'subscribe', name)
-    if (known !== undefined) requireCapabilities(known, raw as object)
+    if (known !== undefined) {
+      requireCapabilities(known, raw as object)
+      await requireGroup(known, isOwnGroup)
+    }
     refuseQuery(call)
     const form = validate(subscriptionForm, raw)
     const secret = form.secret ?? createSecret(gateway.clock)
