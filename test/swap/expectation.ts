@@ -2,39 +2,72 @@ import type { Capabilities, CapabilityName } from '../../src/core/broker.ts'
 
 export type { Capabilities, CapabilityName }
 
+/** What can be done with a topic, and what its broker can do by itself: without what the gateway adds. */
+export interface Able {
+  readonly capabilities: Capabilities
+  readonly own: Capabilities
+}
+
 /** The capability that an opened broker lacks for a step, or undefined where it lacks none. */
-export type Need = (capabilities: Capabilities) => CapabilityName | undefined
+export type Need = (able: Able) => CapabilityName | undefined
 
 /** What a step must do at a broker: work, or be refused by the name of one capability. */
 export type Expectation = { readonly works: true } | { readonly works: false; readonly capability: CapabilityName }
 
 /** Derived from what the broker says that it can do, and from nothing else. The first need that is not met decides. */
-export function expectation(capabilities: Capabilities, needs: readonly Need[]): Expectation {
+export function expectation(able: Able, needs: readonly Need[]): Expectation {
   for (const need of needs) {
-    const capability = need(capabilities)
+    const capability = need(able)
     if (capability !== undefined) return { works: false, capability }
   }
   return { works: true }
 }
 
-export const replay: Need = (has) => (has.replay ? undefined : 'replay')
-export const delayOf =
-  (ms: number): Need =>
-  (has) =>
-    has.publishDelayMs >= ms ? undefined : 'publishDelayMs'
-export const atomicOf =
-  (events: number): Need =>
-  (has) =>
-    has.atomicPublishMax >= events ? undefined : 'atomicPublishMax'
+const having =
+  (name: CapabilityName, holds: (able: Able) => boolean): Need =>
+  (able) =>
+    holds(able) ? undefined : name
+
+export const replay = having('replay', ({ own }) => own.replay)
+export const delayOf = (ms: number) => having('publishDelayMs', ({ own }) => own.publishDelayMs >= ms)
+export const atomicOf = (events: number) => having('atomicPublishMax', ({ own }) => own.atomicPublishMax >= events)
 /** Over HTTP whoever settles comes on a connection of its own. */
-export const pull: Need = (has) => (has.receipt === 'portable' ? undefined : 'receipt')
-export const seek: Need = (has) => (has.seek ? undefined : 'seek')
-export const reject: Need = (has) => (has.reject ? undefined : 'reject')
-export const extend: Need = (has) => (has.extend ? undefined : 'extend')
-export const nackDelayOf =
-  (ms: number): Need =>
-  (has) =>
-    has.nackDelayMs >= ms ? undefined : 'nackDelayMs'
+export const pull = having('receipt', ({ capabilities }) => capabilities.receipt === 'portable')
+export const seek = having('seek', ({ capabilities }) => capabilities.seek)
+export const reject = having('reject', ({ capabilities }) => capabilities.reject)
+export const extend = having('extend', ({ capabilities }) => capabilities.extend)
+export const nackDelayOf = (ms: number) => having('nackDelayMs', ({ capabilities }) => capabilities.nackDelayMs >= ms)
+/** A group beside another one, or beside the gateway's own for webhooks. */
+export const anotherGroup = having('groups', ({ capabilities }) => capabilities.groups === 'many')
+/** Webhooks in the order of their keys: the leases that the gateway adds for who pulls do not give that. */
+export const keysInOrder = having('exclusiveKeys', ({ own }) => own.exclusiveKeys)
+
+/**
+ * Of each capability: what of the API its lack refuses, and how much of it. What is only declared refuses nothing but a
+ * topic that requires it, or asks to be made with it.
+ */
+export const refusedWithout: Readonly<Record<CapabilityName, Need | 'declared'>> = {
+  replay,
+  publishDelayMs: delayOf(1),
+  atomicPublishMax: atomicOf(1),
+  receipt: pull,
+  seek,
+  reject,
+  extend,
+  nackDelayMs: nackDelayOf(1),
+  groups: anotherGroup,
+  exclusiveKeys: keysInOrder,
+  settlement: 'declared',
+  fencing: 'declared',
+  attempts: 'declared',
+  ordering: 'declared',
+  dedupWindowMs: 'declared',
+  lag: 'declared',
+  durability: 'declared',
+  // What is too large for these is `too_large`, or goes in parts.
+  publish: 'declared',
+  maxEventBytes: 'declared',
+}
 
 type Value = string | number | boolean
 

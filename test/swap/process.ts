@@ -13,16 +13,17 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** `sluice serve` as a process of its own, with the configuration of its folder. */
+/** `sluice serve` as a process of its own, with the configuration of its folder. `preloads` are modules that run before it. */
 export class Serving {
   readonly #child: ChildProcess
   readonly #output = { stdout: '', stderr: '' }
   readonly #ended: Promise<Ended>
   readonly #listening: Promise<string>
 
-  constructor(folder: string) {
+  constructor(folder: string, preloads: readonly string[] = []) {
     const environment = Object.entries(process.env).filter(([name]) => !/^(SLUICE_|NODE_OPTIONS$|INIT_CWD$)/.test(name))
-    const words = [main, 'serve', '-c', 'sluice.yaml', '--port', '0', '--json']
+    const imports = preloads.flatMap((module) => ['--import', module])
+    const words = [...imports, main, 'serve', '-c', 'sluice.yaml', '--port', '0', '--json']
     const child = spawn(process.execPath, words, {
       cwd: folder,
       env: Object.fromEntries(environment),

@@ -9,11 +9,13 @@ import {
   structuredType,
   until,
 } from '../http/events.ts'
-import { atomicOf, delayOf, pull, replay } from './expectation.ts'
-import { describeTopic, type Stage } from './stage.ts'
+import { describeTopic } from './described.ts'
+import { atomicOf, delayOf, replay } from './expectation.ts'
+import type { Stage } from './stage.ts'
 import type { Ask } from './watched-client.ts'
 
 const results = (answer: { json<T>(): T }) => answer.json<{ results: Receipt[] }>().results
+const number = ({ id }: ReadEvent) => Number(id.slice(2))
 const binary = (id: string) => ({ 'ce-specversion': '1.0', 'ce-type': 't', 'ce-id': id })
 
 /** One request of every form, with the ids that it publishes. */
@@ -70,7 +72,7 @@ export function publishing(at: () => Stage): void {
     await client.publish(topic, '{"n":1}', 'application/json', { query })
     const bare = (await client.publish(topic, 'hello', 'text/plain')).json<Receipt>()
     expect(bare.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-/)
-    const found = await at().contents(topic)
+    const found = await at().contents(topic, 2)
     if (found === undefined) return
     expect(found.find(({ id }) => id === 'o-1')).toEqual({
       specversion: '1.0',
@@ -112,7 +114,7 @@ export function publishing(at: () => Stage): void {
   })
 
   test('a thousand in a batch, and thousands of lines, each once and in the order of their keys', async () => {
-    const { client } = at()
+    const { client, capabilities } = at()
     const topic = await at().topic()
     const ids = Array.from({ length: 4000 }, (_, i) => `e-${i}`)
     const events = ids.map((id, i) => cloudEvent(id, { partitionkey: `k${i % 7}` }))
@@ -123,7 +125,8 @@ export function publishing(at: () => Stage): void {
     expect(receipts.pop()).toEqual({ summary: { stored: 3000, failed: 0, unknown: 0 } })
     expect(receipts.map(({ id }) => id)).toEqual(ids.slice(1000))
     await at().holds(topic, ids)
-    const found = (await at().contents(topic)) ?? []
+    const found = (await at().contents(topic, ids.length)) ?? []
+    if (capabilities.ordering === 'none') return
     for (let key = 0; key < (found.length > 0 ? 7 : 0); key++) {
       const ofKey = found.filter(({ partitionkey }) => partitionkey === `k${key}`).map(({ id }) => id)
       expect(ofKey).toEqual(ids.filter((_, i) => i % 7 === key))
@@ -148,7 +151,7 @@ export function publishing(at: () => Stage): void {
         }
       }),
     )
-    const found = await at().contents(topic)
+    const found = await at().contents(topic, publishers * (rounds / 2) * 4)
     if (found === undefined) return
     expect(found.length).toBe(publishers * (rounds / 2) * 4)
     expect(new Set(found.map(({ id }) => id)).size).toBe(found.length)
@@ -185,24 +188,26 @@ export function publishing(at: () => Stage): void {
     await at().holds(topic, [])
     const stored = await client.publish(topic, 'x'.repeat(fits), 'text/plain', { headers })
     expect(stored.status, stored.text).toBe(200)
-    const found = await at().contents(topic)
+    const found = await at().contents(topic, 1)
     if (found !== undefined) expect(found[0]?.data === 'x'.repeat(fits)).toBe(true)
   })
 
   test('a batch of megabytes comes out whole', async () => {
-    const { client } = at()
+    const { client, capabilities } = at()
     const topic = await at().topic()
+    const size = Math.min(900_000, capabilities.maxEventBytes - 1000)
     const ids = Array.from({ length: 16 }, (_, i) => `e-${i}`)
     const events = ids.map((id, i) =>
-      cloudEvent(id, { partitionkey: 'k', data: String.fromCharCode(97 + i).repeat(900_000) }),
+      cloudEvent(id, { partitionkey: 'k', data: String.fromCharCode(97 + i).repeat(size) }),
     )
     const answer = await client.batch(topic, events)
     expect(answer.status, answer.text.slice(0, 500)).toBe(200)
-    const found = await at().contents(topic)
+    const found = await at().contents(topic, ids.length)
     if (found === undefined) return
-    expect(found.map(({ id }) => id)).toEqual(ids)
+    const inOrder = capabilities.ordering === 'none' ? found.toSorted((a, b) => number(a) - number(b)) : found
+    expect(inOrder.map(({ id }) => id)).toEqual(ids)
     const whole = ({ data }: ReadEvent, i: number) => data === events[i]?.data
-    expect(found.every(whole)).toBe(true)
+    expect(inOrder.every(whole)).toBe(true)
     if (!at().can(replay)) return
     const pages = await pagesOf(client, topic)
     expect(pages.flatMap((page) => page.events).every(({ event }, i) => event.id === ids[i] && whole(event, i))).toBe(
@@ -228,7 +233,7 @@ export function publishing(at: () => Stage): void {
         }
       }),
     )
-    const found = await at().contents(topic)
+    const found = await at().contents(topic, publishers * rounds * 2)
     if (found === undefined) return
     expect(found.length).toBe(publishers * rounds * 2)
     for (let publisher = 0; publisher < publishers && at().capabilities.ordering !== 'none'; publisher++) {
@@ -245,18 +250,26 @@ export function publishing(at: () => Stage): void {
     await at().step(topic, [delayOf(3_600_000)], late, async () => {
       for (const ask of late) expect((await client.request(ask.method, ask.target, ask)).status).toBe(200)
       await at().holds(topic, [])
+    })
+    // No delay is no capability.
+    expect((await client.structured(topic, cloudEvent('now'), '?delay=0s')).status).toBe(200)
+  })
+
+  test('a short delay is kept, or refused', async () => {
+    const { client } = at()
+    const topic = await at().topic()
+    const [soon] = everyForm(topic, '?delay=500ms').map(({ ask }) => ask)
+    await at().step(topic, [delayOf(500)], [soon!], async () => {
       const began = Date.now()
       expect((await client.structured(topic, cloudEvent('soon'), '?delay=500ms')).status).toBe(200)
       const looks = await until(async () => {
-        const found = await at().contents(topic)
+        const found = await at().contents(topic, 0)
         return found === undefined || found.length > 0 ? { found } : undefined
       })
       if (looks.found === undefined) return
       expect(looks.found.map(({ id }) => id)).toEqual(['soon'])
       expect(Date.now() - began).toBeGreaterThanOrEqual(500)
     })
-    // No delay is no capability.
-    expect((await client.structured(topic, cloudEvent('now'), '?delay=0s')).status).toBe(200)
   })
 
   test('a lack of the broker comes before what is wrong with the request', async () => {
@@ -300,7 +313,7 @@ export function publishing(at: () => Stage): void {
       await at().holds(topic, [...ids, 'after'])
     })
     // A stream has no end to wait for: it cannot be atomic anywhere.
-    const before = await at().contents(topic)
+    const held = at().can(atomicOf(size)) ? [...ids, 'after'] : []
     const stream = {
       method: 'POST',
       target,
@@ -308,7 +321,7 @@ export function publishing(at: () => Stage): void {
       headers: { 'content-type': ndjsonType },
     }
     await client.refused('atomicPublishMax', stream)
-    expect(await at().contents(topic)).toEqual(before)
+    await at().holds(topic, held)
   })
 
   test('an id is deduplicated inside the window that the topic has, and nowhere else', async () => {
@@ -330,11 +343,18 @@ export function publishing(at: () => Stage): void {
     } else {
       expect(again).not.toHaveProperty('duplicate')
       expect(batch.some(({ duplicate }) => duplicate)).toBe(false)
-      await at().holds(topic, ['same', 'same', 'same', 'other'])
+      // Where no position tells one stored event from another, the gateway may hold those of one id as one.
+      if (at().can(replay)) await at().holds(topic, ['same', 'same', 'same', 'other'])
     }
     await client.structured(topic, cloudEvent('same', { source: '/elsewhere' }))
-    const found = await at().contents(topic)
-    if (found !== undefined) expect(found.filter(({ source }) => source === '/elsewhere').length).toBe(1)
+    const found = await until(async () => {
+      const all = await at().contents(topic, 0)
+      return all === undefined || all.some(({ source }) => source === '/elsewhere') ? { all } : undefined
+    })
+    if (found.all === undefined) return
+    const names = found.all.map(({ source, id }) => `${source} ${id}`)
+    expect(new Set(names)).toEqual(new Set(['/test same', '/test other', '/elsewhere same']))
+    expect(names.filter((name) => name !== '/test same').length).toBe(2)
   })
 
   test('an Idempotency-Key gives the first answer again, and nothing is stored twice', async () => {
@@ -378,9 +398,11 @@ export function publishing(at: () => Stage): void {
       // Also together with others: a transaction that is acknowledged is one that readers see.
       const some = [cloudEvent(`e-${i}-0`, { partitionkey: 'a' }), cloudEvent(`e-${i}-1`, { partitionkey: 'b' })]
       await client.batch(topic, some, at().can(atomicOf(2)) ? '?atomic=true' : '')
-      if (at().can(replay) || at().can(pull)) expect((await at().contents(topic))?.length).toBe(3 * i + 2)
+      const both = await at().contents(topic, 3 * i + 2)
+      if (both !== undefined) expect(both.length).toBe(3 * i + 2)
       await client.structured(topic, cloudEvent(`e-${i}`))
-      if (at().can(replay) || at().can(pull)) expect((await at().contents(topic))?.length).toBe(3 * i + 3)
+      const all = await at().contents(topic, 3 * i + 3)
+      if (all !== undefined) expect(all.length).toBe(3 * i + 3)
     }
   })
 }

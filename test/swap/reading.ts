@@ -49,7 +49,7 @@ export function reading(at: () => Stage): void {
   /** A step of the log: refused by name, in every way to read, where the broker keeps none. */
   function logTest(name: string, works: (topic: string) => Promise<void>): void {
     test(name, async () => {
-      const topic = await at().topic()
+      const topic = at().bareTopic()
       const target = `/v1/topics/${topic}/events`
       const asks: Ask[] = [
         { method: 'GET', target: `${target}?from=earliest` },

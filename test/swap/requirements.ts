@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
+import { ensured, hasPartitions } from './brokers.ts'
 import { requirable, strongerThan } from './expectation.ts'
-import { Installation, type Stage, type TopicLine, topicName } from './stage.ts'
+import { Installation, type TopicLine, topicName } from './installation.ts'
+import type { Stage } from './stage.ts'
 
 const windowMs = 3_600_000
 /** Against hanging: a boot takes seconds. */
@@ -9,7 +11,7 @@ const bootMs = 90_000
 /** What a topic requires stops the boot where the broker has less, and only there. */
 export function requirements(at: () => Stage): void {
   async function installed<T>(use: (installation: Installation) => Promise<T>): Promise<T> {
-    const installation = await Installation.create()
+    const installation = await Installation.create([at().word])
     try {
       return await use(installation)
     } finally {
@@ -17,14 +19,13 @@ export function requirements(at: () => Stage): void {
     }
   }
 
-  const ensured = 'ensure: { partitions: 4 }'
-  const window = 'ensure: { partitions: 4, dedupWindow: 1h }'
+  const window = 'ensure: { dedupWindow: 1h }'
   const hasWindow = () => at().own.dedupWindowMs >= windowMs
   const lines = (topics: ReadonlyMap<string, string>) =>
     new Map<string, TopicLine>([...topics].map(([name, more]) => [name, { broker: at().word, more }]))
   const met = () => [...requirable(at().own)]
   const requires = (values: readonly (readonly [string, unknown])[]) =>
-    `requires: { ${values.map(([name, value]) => `${name}: ${value}`).join(', ')} }, ${ensured}`
+    `requires: { ${values.map(([name, value]) => `${name}: ${value}`).join(', ')} }, ${ensured(at().word)}`
 
   test(
     'whatever is stronger than what the broker has stops the boot, naming topic, broker and capability',
@@ -65,6 +66,18 @@ export function requirements(at: () => Stage): void {
       const topic = topicName('copies')
       const stderr = await installed((one) => one.refused(lines(new Map([[topic, 'ensure: { replicas: 3 }']]))))
       expect(stderr).toMatch(new RegExp(`Topic ${topic} on broker ${word}: .*\\(capability replicas\\)`))
+    },
+    bootMs,
+  )
+
+  test(
+    'partitions stop the boot where the broker has none, naming topic, broker and capability',
+    async () => {
+      const { word } = at()
+      if (hasPartitions(word)) return
+      const topic = topicName('split')
+      const stderr = await installed((one) => one.refused(lines(new Map([[topic, 'ensure: { partitions: 4 }']]))))
+      expect(stderr).toMatch(new RegExp(`Topic ${topic} on broker ${word}: .*\\(capability partitions\\)`))
     },
     bootMs,
   )

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe } from 'vitest'
+import type { Word } from './brokers.ts'
+import { deliveries } from './deliveries.ts'
 import { fidelity } from './fidelity.ts'
 import { gateway } from './gateway.ts'
 import { groups } from './groups.ts'
@@ -6,10 +8,12 @@ import { publishing } from './publishing.ts'
 import { reading } from './reading.ts'
 import { requirements } from './requirements.ts'
 import { restarts } from './restarts.ts'
-import { Stage, type Word } from './stage.ts'
+import { Stage } from './stage.ts'
+import { webhookRestarts } from './webhook-restarts.ts'
+import { webhooks } from './webhooks.ts'
 
 /** As many as the scenarios use. */
-const topics = 64
+const topics = 80
 
 /** Every scenario, with one word after `broker:`. */
 export function swap(word: Word): void {
@@ -26,7 +30,10 @@ export function swap(word: Word): void {
     describe('reading', () => reading(at))
     describe('data', () => fidelity(at))
     describe('groups', () => groups(at))
+    describe('webhooks', () => webhooks(at))
+    describe('deliveries', () => deliveries(at))
     describe('restarts', () => restarts(at))
+    describe('restarts amid deliveries', () => webhookRestarts(at))
     describe('requirements', () => requirements(at))
   })
 }
