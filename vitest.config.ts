@@ -8,8 +8,14 @@ const suites = readdirSync(new URL('./test', import.meta.url), { withFileTypes: 
   .map((entry) => entry.name)
 // What a suite's files have in common, started when one of them first asks for it.
 const kafka = './test/brokers/services/global-kafka.ts'
+const rabbitmq = './test/brokers/services/global-rabbitmq.ts'
 const postgres = './test/brokers/services/global-postgres.ts'
-const shared: Record<string, string | string[]> = { brokers: kafka, swap: kafka, delivery: [kafka, postgres], bridges: kafka }
+const shared: Record<string, string | string[]> = {
+  brokers: [kafka, rabbitmq],
+  swap: [kafka, rabbitmq],
+  delivery: [kafka, postgres],
+  bridges: kafka,
+}
 const kind = process.env.SLUICE_SOAK === '1' ? 'soak' : 'test'
 
 export default defineConfig({

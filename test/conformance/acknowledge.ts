@@ -165,6 +165,7 @@ const deadline: Scenario = {
     const dedupWindowMs = Math.min(3_600_000, context.capabilities.dedupWindowMs)
     const topic = await context.topic('deadline', dedupWindowMs > 0 ? { dedupWindowMs } : {})
     const key = { partitionkey: 'k' }
+    await context.listened(topic)
     // What a broker asks for before the first event of a key is answered by then: the next one is really sent.
     await context.publish(topic, [event('before', key)])
     const group = await context.group(topic)

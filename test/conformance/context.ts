@@ -118,6 +118,11 @@ export class Context {
     return group
   }
 
+  /** For what is published before the group that a scenario is about: some brokers keep nothing for nobody, and say so. */
+  async listened(topic: string): Promise<void> {
+    if (this.capabilities.groups === 'many') await this.group(topic)
+  }
+
   async consumer(topic: string, group: string, prefetch = 1000): Promise<Consumer> {
     const consumer = await this.within('the consumer opens', this.broker.open(topic, group, { prefetch }))
     this.#consumers.push(consumer)

@@ -69,6 +69,7 @@ const dedup: Scenario = {
       await refuses('a window', () => admin.ensure(topic, { dedupWindowMs: hour }), 'dedupWindowMs')
     }
     await context.createTopic(topic)
+    await context.group(topic)
     for (const result of await hundredTimes(context, topic)) {
       assert(
         result.status === 'stored' && result.duplicate !== true,

@@ -15,6 +15,7 @@ const health: Scenario = {
   async run(context) {
     const { broker } = context
     const topic = await context.topic('health')
+    await context.group(topic)
     await context.within('health answers', broker.health())
     const heal = await context.hook('breakBroker')(broker)
     try {

@@ -37,6 +37,7 @@ const lag: Scenario = {
   supported: (capabilities) => capabilities.lag !== 'none',
   async run(context) {
     const topic = await context.topic('lag')
+    await context.listened(topic)
     await context.publish(topic, events(3, 'before'))
     const group = await context.group(topic)
     await assertLag(context, topic, group, 0, 'of a group that starts at the end')

@@ -122,6 +122,7 @@ const attributes: Scenario = {
     await rejects('an attribute in upper case', () => checkAttribute('Extension', 'x', ''), 'invalid_argument')
 
     const topic = await context.topic('probe')
+    await context.group(topic)
     const taken: Event[] = []
     for (const one of candidates) {
       const [result] = await context.publishRaw(topic, [one])
@@ -195,6 +196,7 @@ const missingTopic: Scenario = {
     await rejects('open of a missing group', () => broker.open(existing, 'missing', { prefetch: 1 }), 'not_found')
     await rejects('groups.describe of a missing group', () => broker.groups.describe(existing, 'missing'), 'not_found')
     assert.deepEqual(await broker.groups.list(existing), [], 'no group came into being')
+    await context.group(existing)
     assertStored(await context.publishRaw(existing, events(1, 'after')), 1)
   },
 }

@@ -55,6 +55,12 @@ const python: Tool = {
 }
 const go: Tool = { name: 'Go', find: () => answers('go', 'version'), packages: ['golang-go'], brew: 'go' }
 const php: Tool = { name: 'PHP', find: () => answers('php', '--version'), packages: ['php-cli'], brew: 'php' }
+const mmdebstrap: Tool = {
+  name: 'mmdebstrap',
+  find: () => answers('mmdebstrap', '--version'),
+  packages: ['mmdebstrap'],
+  brew: 'mmdebstrap',
+}
 const kcat: Tool = { name: 'kcat', find: () => answers('kcat', '-V'), packages: ['kcat'], brew: 'kcat' }
 
 /** Debian keeps the server's programs out of the path, a folder for each version. */
@@ -99,5 +105,6 @@ export const needPython = (): Promise<string> => need(python)
 export const needGo = (): Promise<string> => need(go)
 export const needPhp = (): Promise<string> => need(php)
 export const needKcat = (): Promise<string> => need(kcat)
+export const needMmdebstrap = (): Promise<string> => need(mmdebstrap)
 /** `initdb` lies beside it. */
 export const needPostgres = (): Promise<string> => need(postgres)

@@ -1,0 +1,18 @@
+import { afterAll, beforeAll, describe, it } from 'vitest'
+import { conformance } from '../conformance/index.ts'
+import type { Passage } from './rabbitmq/passage.ts'
+import { modes, targetOf } from './rabbitmq-target.ts'
+import type { RabbitAccess } from './services/rabbitmq.ts'
+import { sharedRabbitmq } from './services/shared-rabbitmq.ts'
+
+const passages: Passage[] = []
+let server: RabbitAccess
+beforeAll(async () => {
+  server = await sharedRabbitmq()
+}, 180_000)
+afterAll(() => Promise.all(passages.map((way) => way.close())))
+
+conformance(
+  targetOf(() => server, modes[1]!, passages),
+  { describe, it, concurrent: it.concurrent },
+)
