@@ -63,9 +63,16 @@ export class RabbitAdmin implements Admin {
   }
 }
 
-/** `partitions` are met by any queue: as many consumers as wish share it. */
-function refuse({ replicas = 1, minInsyncReplicas, compaction, retention, dedupWindowMs = 0 }: TopicSpec): void {
+function refuse({
+  partitions = 1,
+  replicas = 1,
+  minInsyncReplicas,
+  compaction,
+  retention,
+  dedupWindowMs = 0,
+}: TopicSpec): void {
   const no = (field: string, why: string) => new UnsupportedError(field, `RabbitMQ ${why} (${field}).`)
+  if (partitions > 1) throw no('partitions', 'has none: as many consumers as wish share the queue of a group')
   if (replicas > 1 || minInsyncReplicas !== undefined) {
     throw no('replicas', 'has replicas of queues, and not of topics: the policies of the server say how many')
   }

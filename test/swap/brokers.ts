@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { sharedKafka } from '../brokers/services/shared-kafka.ts'
+import { sharedRabbitmq } from '../brokers/services/shared-rabbitmq.ts'
 
 interface BrokerEntry {
   /** What the configuration has under the broker's name, in the way of YAML. */
@@ -8,6 +9,10 @@ interface BrokerEntry {
   readonly partitions: boolean
   /** What the gateway's process loads before everything else. */
   readonly preload?: string
+}
+
+async function rabbitmq(more: string): Promise<string> {
+  return `{ type: rabbitmq, url: "${(await sharedRabbitmq()).url}"${more} }`
 }
 
 const fixture = resolve(import.meta.dirname, 'weak-adapter.ts')
@@ -20,6 +25,8 @@ const brokers = {
     entry: async (nodes) => `{ type: kafka, bootstrap: [${(await sharedKafka(nodes)).bootstrap.join(', ')}] }`,
     partitions: true,
   },
+  jobs: { entry: () => rabbitmq(''), partitions: false },
+  'jobs-in-order': { entry: () => rabbitmq(', ordering: key'), partitions: false },
   // No product: all that the port lets a broker lack, so that every refusal is seen wherever the suite runs.
   weak: { entry: () => '{ type: fixture, receipt: portable, groups: one }', partitions: false, preload: fixture },
   session: { entry: () => '{ type: fixture, receipt: session, groups: many }', partitions: false, preload: fixture },
