@@ -1,13 +1,15 @@
-import type { Binding, Bindings } from '../core/binding.ts'
+import type { Binding, Bindings, Drain } from '../core/binding.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Limits } from '../core/limits.ts'
+import type { Logger } from '../core/logger.ts'
 import type { PublisherHooks } from '../core/topic.ts'
 import type { AdapterRegistry } from './adapters.ts'
-import { bind } from './bindings.ts'
+import { bind, type Rebinding, type Remembered } from './bindings.ts'
 import { type OpenedBroker, openBrokers, prepareBrokers } from './brokers.ts'
 import type { LoadedConfig } from './load.ts'
-import { type LeaseHolder, type TopicPlace, TopicTable } from './registry.ts'
+import { type LeaseHolder, type OldPlace, type TopicPlace, TopicTable } from './registry.ts'
+import { carryGroups, endOfLog, noticeMs, type Subscriber, swapRefusals } from './swap.ts'
 import { type DeclaredTopic, declaredTopics, ensureTopic, refusals } from './topics.ts'
 
 export interface OpenContext {
@@ -20,6 +22,9 @@ export interface OpenContext {
   /** The broker on which topics come into being on first use; undefined where they are only declared. */
   readonly createOn: string | undefined
   readonly onCreate: (topic: string, broker: string) => void
+  /** Those of a topic that is bound elsewhere. Asked for once bindings were. */
+  readonly subscribers?: (topic: string) => Promise<readonly Subscriber[]>
+  readonly log?: Logger
   /**
    * A topic that the gateway needs itself. Where it is not declared, and topics do not come into being on first use, it is
    * made on the first broker whose topics are made by declaring them; where there is none, there is no such topic.
@@ -69,29 +74,105 @@ async function openTopics(
   bindings: Bindings,
 ): Promise<TopicTable> {
   const declared = declaredTopics(loaded.config.topics, brokers)
-  const known = new Map((await bindings.list()).map((binding) => [binding.topic, binding]))
-  const bound = declared.map((topic) => ({ topic, binding: bind(topic, known.get(topic.name)) }))
+  const [known, drains] = await Promise.all([bindings.list(), bindings.drains()])
+  const memory: Memory = (name) => {
+    const binding = known.find(({ topic }) => topic === name)
+    const drain = drains.find(({ topic }) => topic === name)
+    return { ...(binding && { binding }), ...(drain && { drain }) }
+  }
   const faults = await refusals(declared)
-  for (const { binding } of bound) if (typeof binding === 'string') faults.push(binding)
+  const rebound: Rebound[] = []
+  for (const topic of declared) {
+    const rebinding = bind(topic, memory(topic.name), (name) => brokers.has(name), context.clock.now())
+    if (typeof rebinding === 'string') faults.push(rebinding)
+    else rebound.push({ topic, rebinding })
+  }
+  for (const one of rebound) faults.push(...(await refusalsOfSwap(one, context, brokers)))
   if (faults.length > 0) throw new GatewayError('misconfigured', faults.join('\n'))
 
   const creator = context.createOn === undefined ? undefined : brokers.get(context.createOn)
-  const maker = creator && ((name: string) => makeTopic(name, creator, context, bindings, known))
+  const maker = creator && ((name: string) => makeTopic(name, creator, context, bindings, memory))
   const table = new TopicTable(context.limits, context.clock, context.hooks, maker, context.hold)
-  for (const { topic, binding } of bound) {
-    await ensureTopic(topic)
-    if (typeof binding === 'string') continue
-    if (binding !== known.get(topic.name)) await bindings.put(binding)
-    await table.add(placeOf(topic, binding))
+  for (const one of rebound) await openTopic(one, table, context, brokers, bindings)
+  const swapped = rebound.filter(({ rebinding }) => rebinding.moved !== undefined && rebinding.drain !== undefined)
+  if (swapped.length > 0) {
+    // Replicas with the old configuration may make a group until they notice.
+    await new Promise((resolve) => setTimeout(resolve, noticeMs))
+    for (const { topic } of swapped) await carryAll(table, topic.name)
   }
-  if (creator !== undefined) await addExisting(table, creator, declared, known)
+  if (creator !== undefined) await addExisting(table, creator, declared, memory)
   else if (context.systemTopic !== undefined)
-    await addSystemTopic(table, context.systemTopic, context, brokers, bindings, known)
+    await addSystemTopic(table, context.systemTopic, context, brokers, bindings, memory)
   return table
 }
 
-function placeOf({ name, brokerName, brokerTopic, broker }: DeclaredTopic, { epoch }: Binding): TopicPlace {
-  return { name, brokerName, brokerTopic, broker, epoch }
+type Memory = (topic: string) => Remembered
+
+interface Rebound {
+  readonly topic: DeclaredTopic
+  readonly rebinding: Rebinding
+}
+
+async function refusalsOfSwap(
+  { topic, rebinding: { moved, drain } }: Rebound,
+  { subscribers }: OpenContext,
+  brokers: ReadonlyMap<string, OpenedBroker>,
+): Promise<string[]> {
+  if (moved === undefined) return []
+  const { broker: brokerName, name: brokerTopic } = moved
+  const from = drain && { brokerName, brokerTopic, broker: brokers.get(brokerName)!.broker }
+  return swapRefusals(topic.name, from, topic, (await subscribers?.(topic.name)) ?? [])
+}
+
+/** Makes the topic what it is declared to be. What is remembered comes last, so that a start that fails is repeated. */
+async function openTopic(
+  { topic, rebinding: { binding, isKnown, drain, abandoned, moved } }: Rebound,
+  table: TopicTable,
+  { log }: OpenContext,
+  brokers: ReadonlyMap<string, OpenedBroker>,
+  bindings: Bindings,
+): Promise<void> {
+  await ensureTopic(topic)
+  const start = moved === undefined ? binding.start : await endOfLog(topic)
+  const bound = start === undefined ? binding : { ...binding, start }
+  const old = drain && oldPlace(topic, drain, brokers.get(drain.broker)!)
+  await table.add(placeOf(topic, bound), old)
+  if (old !== undefined) await carryAll(table, topic.name)
+  const { name: topicName, brokerName } = topic
+  if (abandoned !== undefined) {
+    await bindings.forgetDrain(abandoned)
+    log?.('warn', 'What a topic was drained from is abandoned.', { topic: topicName, broker: abandoned.broker })
+  }
+  if (isKnown !== true) await bindings.put(bound, drain)
+  if (moved === undefined) return
+  const fields = { topic: topicName, from: moved.broker, to: brokerName, epoch: bound.epoch }
+  if (drain === undefined)
+    log?.('warn', 'A topic is bound to another broker; what the old one has is abandoned.', fields)
+  else log?.('info', 'A topic is bound to another broker; what the old one has is consumed first.', fields)
+}
+
+async function carryAll(table: TopicTable, name: string): Promise<void> {
+  const topic = table.resolve(name)
+  if (topic?.draining !== undefined) await carryGroups(topic, topic.draining)
+}
+
+function placeOf({ name, brokerName, brokerTopic, broker, requires }: DeclaredTopic, binding: Binding): TopicPlace {
+  const { epoch, start } = binding
+  const isOrdered = requires.ordering !== undefined && requires.ordering !== 'none'
+  return {
+    name,
+    brokerName,
+    brokerTopic,
+    broker,
+    epoch,
+    ...(start !== undefined && { start }),
+    ...(isOrdered && { isOrdered }),
+  }
+}
+
+function oldPlace({ name, drainDeadlineMs }: DeclaredTopic, drain: Drain, { broker }: OpenedBroker): OldPlace {
+  const { broker: brokerName, name: brokerTopic, epoch, since } = drain
+  return { name, brokerName, brokerTopic, broker, epoch, since, deadline: since + drainDeadlineMs }
 }
 
 /** Where topics come into being on first use, those of earlier runs are there too. */
@@ -99,12 +180,12 @@ async function addExisting(
   table: TopicTable,
   { name: brokerName, broker }: OpenedBroker,
   declared: readonly DeclaredTopic[],
-  known: ReadonlyMap<string, Binding>,
+  memory: Memory,
 ): Promise<void> {
   const taken = new Set(declared.flatMap(({ name, brokerTopic }) => [name, brokerTopic]))
   for (const name of (await broker.admin?.list()) ?? []) {
     if (taken.has(name)) continue
-    await table.add({ name, brokerName, brokerTopic: name, broker, epoch: known.get(name)?.epoch ?? 1 })
+    await table.add({ name, brokerName, brokerTopic: name, broker, epoch: memory(name).binding?.epoch ?? 1 })
   }
 }
 
@@ -114,12 +195,12 @@ async function addSystemTopic(
   context: OpenContext,
   brokers: ReadonlyMap<string, OpenedBroker>,
   bindings: Bindings,
-  known: ReadonlyMap<string, Binding>,
+  memory: Memory,
 ): Promise<void> {
   const home = [...brokers.values()].find(({ adapter }) => adapter.declaringCreates)
   if (home === undefined || table.resolve(name) !== undefined) return
   // What it held where it was before is history, and nobody's to drain.
-  await table.add({ ...(await makeTopic(name, home, context, bindings, known, true)), isSystem: true })
+  await table.add({ ...(await makeTopic(name, home, context, bindings, memory, true)), isSystem: true })
 }
 
 async function makeTopic(
@@ -127,11 +208,13 @@ async function makeTopic(
   { name: brokerName, broker }: OpenedBroker,
   context: OpenContext,
   bindings: Bindings,
-  known: ReadonlyMap<string, Binding>,
+  memory: Memory,
   abandon = false,
 ): Promise<TopicPlace> {
-  const binding = bind({ name, brokerName, brokerTopic: name, abandon }, known.get(name))
-  if (typeof binding === 'string') throw new GatewayError('conflict', binding)
+  const bound = { name, brokerName, brokerTopic: name, abandon }
+  const rebinding = bind(bound, memory(name), () => false, context.clock.now())
+  if (typeof rebinding === 'string') throw new GatewayError('conflict', rebinding)
+  const { binding } = rebinding
   await broker.admin?.ensure(name, {})
   await bindings.put(binding)
   if (name !== context.systemTopic) context.onCreate(name, brokerName)

@@ -1,17 +1,25 @@
 import type { Broker } from '../core/broker.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
+import { frozen } from '../core/frozen-pulls.ts'
 import { PullGroups, type PullSource } from '../core/group.ts'
 import type { Limits } from '../core/limits.ts'
-import { type OpenTopic, Publisher, type PublisherHooks } from '../core/topic.ts'
+import { SwappedPulls } from '../core/swapped-pulls.ts'
+import { type BoundTopic, type Draining, type OpenTopic, Publisher, type PublisherHooks } from '../core/topic.ts'
 
-export type TopicPlace = Pick<OpenTopic, 'name' | 'brokerName' | 'brokerTopic' | 'broker' | 'epoch' | 'isSystem'>
+export type TopicPlace = BoundTopic & Pick<OpenTopic, 'isSystem' | 'isOrdered'>
+
+/** Where a topic was before, and since when it is not. */
+export type OldPlace = BoundTopic & Pick<Draining, 'since' | 'deadline'>
 
 /** Makes a topic that is not there; its place says where. */
 export type TopicMaker = (name: string) => Promise<TopicPlace>
 
 /** Keeps the leases of a topic whose broker binds receipts to a connection. */
-export type LeaseHolder = (place: TopicPlace) => PullSource
+export type LeaseHolder = (place: BoundTopic) => PullSource
+
+/** A topic whose binding may come to an end while the gateway runs. */
+type LiveTopic = { -readonly [Field in keyof OpenTopic]: OpenTopic[Field] }
 
 /** The topics that the gateway knows. Where it has a maker, topics come into being on first use. */
 export class TopicTable {
@@ -21,7 +29,7 @@ export class TopicTable {
   readonly #hooks: PublisherHooks
   readonly #make: TopicMaker | undefined
   readonly #hold: LeaseHolder | undefined
-  readonly #topics = new Map<string, OpenTopic>()
+  readonly #topics = new Map<string, LiveTopic>()
   readonly #making = new Map<string, Promise<OpenTopic>>()
   readonly #groups = new Map<PullSource, PullGroups>()
 
@@ -56,14 +64,49 @@ export class TopicTable {
     return making
   }
 
-  async add(place: TopicPlace): Promise<OpenTopic> {
-    const { broker, brokerTopic } = place
+  /** With `old`, nothing can be published yet: whoever drains it says when. */
+  async add(place: TopicPlace, old?: OldPlace): Promise<OpenTopic> {
+    const { name, broker, brokerTopic, epoch } = place
     const dedupWindowMs = (await stateOf(broker, brokerTopic))?.dedupWindowMs ?? broker.capabilities.dedupWindowMs
     const publisher = new Publisher(broker, brokerTopic, this.#limits, this.#clock, this.#hooks)
-    const pulls = broker.capabilities.receipt === 'portable' ? broker : (this.#hold?.(place) ?? broker)
-    const topic = { ...place, dedupWindowMs, publisher, pulls, groups: this.#groupsOf(pulls) }
-    this.#topics.set(place.name, topic)
+    const own = this.#pullsOf(place)
+    const pulls =
+      epoch === 1
+        ? own
+        : new SwappedPulls({ ...place, pulls: own }, () => {
+            const draining = this.#topics.get(name)?.draining
+            return draining?.progress.isLeft === false ? draining : undefined
+          })
+    const topic: LiveTopic = { ...place, dedupWindowMs, publisher, pulls, groups: this.#groupsOf(pulls) }
+    if (old !== undefined) {
+      topic.draining = { ...old, pulls: this.#pullsOf(old), progress: { isEmptied: false, isLeft: false, groups: [] } }
+      publisher.close(new GatewayError('unavailable', `What topic ${name} is drained from is looked at first.`))
+    }
+    this.#topics.set(name, topic)
     return topic
+  }
+
+  /** Nothing is drained any more. */
+  drained(name: string): void {
+    const topic = this.#topics.get(name)
+    if (topic === undefined) return
+    delete topic.draining
+    topic.publisher.open()
+  }
+
+  /** Another replica has bound the topic elsewhere. What is leased here can still be settled. */
+  supersede(name: string, broker: string): void {
+    const topic = this.#topics.get(name)
+    if (topic === undefined || topic.superseded !== undefined) return
+    const detail = `Topic ${name} was bound to broker ${broker} by another replica, and this one has it at broker ${topic.brokerName}: start this one with the new configuration.`
+    topic.superseded = new GatewayError('unavailable', detail)
+    topic.publisher.close(topic.superseded)
+    topic.pulls = frozen(topic.pulls, topic.superseded)
+  }
+
+  #pullsOf(place: BoundTopic): PullSource {
+    const { broker } = place
+    return broker.capabilities.receipt === 'portable' ? broker : (this.#hold?.(place) ?? broker)
   }
 
   #groupsOf(source: PullSource): PullGroups {

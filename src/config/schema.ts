@@ -56,16 +56,21 @@ const requires = z.strictObject({
 
 type ObjectCapability = { [Name in CapabilityName]: Capabilities[Name] extends object ? Name : never }[CapabilityName]
 
-const topic = z.strictObject({
-  broker: z.string(),
-  name: z.string().min(1).max(512).optional(),
-  requires: requires.optional(),
-  ensure: ensure.optional(),
-  abandon: z.boolean().optional(),
-  drainFrom: z
-    .undefined({ error: 'draining the old broker is not there yet; abandon: true leaves its events behind' })
-    .optional(),
-})
+const topic = z
+  .strictObject({
+    broker: z.string(),
+    name: z.string().min(1).max(512).optional(),
+    requires: requires.optional(),
+    ensure: ensure.optional(),
+    abandon: z.boolean().optional(),
+    drainFrom: z.string().optional(),
+    drainDeadline: duration({ min: 0, max: 365 * day }).optional(),
+  })
+  .superRefine(({ abandon, drainFrom, drainDeadline }, context) => {
+    const refuse = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message })
+    if (drainFrom !== undefined && abandon === true) refuse('abandon', 'contradicts drainFrom: leave one of them out')
+    if (drainFrom === undefined && drainDeadline !== undefined) refuse('drainDeadline', 'is nothing without drainFrom')
+  })
 
 const limits = z.strictObject({
   event: size({ min: 1024, max: 64 << 20 }),

@@ -16,7 +16,13 @@ export interface DeclaredTopic {
   readonly spec: TopicSpec | undefined
   /** Whether the old broker's events may be left behind. */
   readonly abandon: boolean
+  /** The old broker, where its events are to be consumed first. */
+  readonly drainFrom?: string
+  readonly drainDeadlineMs: number
 }
+
+/** How long pull groups have for what is left at the old broker, where the configuration does not say. */
+const defaultDrainMs = 3_600_000
 
 export function declaredTopics(
   topics: Readonly<Record<string, ConfiguredTopic>>,
@@ -33,6 +39,8 @@ export function declaredTopics(
       requires: requirementsOf(topic),
       spec: creates ? specOf(topic) : undefined,
       abandon: topic.abandon === true,
+      ...(topic.drainFrom !== undefined && { drainFrom: topic.drainFrom }),
+      drainDeadlineMs: topic.drainDeadline ?? defaultDrainMs,
     }
   })
 }

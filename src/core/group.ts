@@ -1,7 +1,5 @@
 import type { Broker, CapabilityName, Consumer, Delivery, Settlement, SettleResult } from './broker.ts'
-import { requirePortableReceipt } from './capabilities.ts'
-import { formatDuration } from './duration.ts'
-import { UnsupportedError } from './errors.ts'
+import { requireOutcome, requirePortableReceipt } from './capabilities.ts'
 
 /** How many unsettled deliveries the pullers of one group may hold together, on this replica. */
 const prefetch = 100_000
@@ -39,7 +37,7 @@ export class PullGroups {
 
   /** One result per settlement, in order. Throws UnsupportedError before settling any where the broker lacks one. */
   async settle(topic: string, group: string, settlements: readonly Settlement[]): Promise<readonly SettleResult[]> {
-    for (const { outcome } of settlements) this.#gate(outcome)
+    for (const { outcome } of settlements) requireOutcome(this.#source.capabilities, outcome)
     const consumer = await this.#consumer(topic, group)
     return consumer.settle(settlements)
   }
@@ -47,18 +45,6 @@ export class PullGroups {
   /** Forgets the consumer of a group that was deleted. */
   forget(topic: string, group: string): void {
     this.#consumers.delete(`${topic}/${group}`)
-  }
-
-  #gate(outcome: Settlement['outcome']): void {
-    const { reject, extend, nackDelayMs } = this.#source.capabilities
-    if (outcome.kind === 'reject' && !reject) throw new UnsupportedError('reject', 'This broker keeps no dead letters.')
-    if (outcome.kind === 'extend' && !extend) throw new UnsupportedError('extend', 'This broker cannot extend a lease.')
-    if (outcome.kind === 'nack' && outcome.delayMs !== undefined && outcome.delayMs > nackDelayMs) {
-      throw new UnsupportedError(
-        'nackDelayMs',
-        `This broker delays a redelivery by ${formatDuration(nackDelayMs)} at the most.`,
-      )
-    }
   }
 
   async #consumer(topic: string, group: string): Promise<Consumer> {

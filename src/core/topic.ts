@@ -5,17 +5,49 @@ import { type Event, eventBytes, keyOf } from './event.ts'
 import type { PullGroups, PullSource } from './group.ts'
 import type { Limits } from './limits.ts'
 
-/** A topic that events can be published to and read from. */
-export interface OpenTopic {
+/** A topic at a broker: where it is, or where it was before. */
+export interface BoundTopic {
   readonly name: string
   readonly brokerName: string
   /** The broker's name of it. */
   readonly brokerTopic: string
   readonly broker: Broker
-  /** The gateway made it for itself: nobody asked for it, so lists leave it out. */
-  readonly isSystem?: true
   /** Grows whenever the topic is bound to another broker. */
   readonly epoch: number
+  /** Where the broker's log ended when the topic was bound to it; absent where all of the log is the topic's. */
+  readonly start?: string
+}
+
+/** What a topic was bound to before, until that is consumed to its end. */
+export interface Draining extends BoundTopic {
+  /** When the topic was bound elsewhere, in milliseconds since the epoch. */
+  readonly since: number
+  /** Then what pull groups have not taken is left behind. */
+  readonly deadline: number
+  readonly pulls: PullSource
+  /** As this replica has seen it last. */
+  progress: DrainProgress
+}
+
+export interface DrainProgress {
+  /** Its groups have been empty long enough: nothing will be published to it any more. */
+  readonly isEmptied: boolean
+  /** Pull groups do not take from it any more. */
+  readonly isLeft: boolean
+  /** What each group has not taken yet; undefined where the broker cannot tell. */
+  readonly groups: readonly { readonly group: string; readonly events: number | undefined }[]
+}
+
+/** A topic that events can be published to and read from. */
+export interface OpenTopic extends BoundTopic {
+  /** The gateway made it for itself: nobody asked for it, so lists leave it out. */
+  readonly isSystem?: true
+  /** The configuration requires order by key. */
+  readonly isOrdered?: true
+  /** What it was bound to before, until that is consumed to its end. */
+  readonly draining?: Draining
+  /** Another replica has bound it elsewhere: this one publishes nothing to it any more, and begins nothing new. */
+  readonly superseded?: GatewayError
   readonly dedupWindowMs: number
   readonly publisher: Publisher
   /** What its groups are pulled from. */
@@ -75,6 +107,9 @@ export class Publisher {
   #queuedBytes = 0
   #inFlight = 0
   #scheduled = false
+  #closed: GatewayError | undefined
+  /** Makes each call to the broker give in. */
+  readonly #calls = new Set<() => void>()
 
   /** `topic` is the broker's name of it. */
   constructor(broker: Broker, topic: string, limits: Limits, clock: Clock, hooks: PublisherHooks = {}) {
@@ -90,6 +125,24 @@ export class Publisher {
   /** Bytes that wait for the broker. */
   get queuedBytes(): number {
     return this.#queuedBytes
+  }
+
+  /**
+   * From now on nothing is sent. What waits fails with `reason`, like whatever comes, and what was sent has its answer
+   * within a second: `unknown` at the latest.
+   */
+  close(reason: GatewayError): void {
+    this.#closed = reason
+    for (const giveIn of this.#calls) giveIn()
+    const waiting = this.#queue
+    this.#queue = []
+    this.#queuedBytes = 0
+    for (const { events, resolve } of waiting) resolve(events.map((event) => failed(event, 'failed', reason)))
+  }
+
+  /** Sends again after `close`. */
+  open(): void {
+    this.#closed = undefined
   }
 
   /** Throws `too_large` where an event is over the gateway's or the broker's limit; answers its size otherwise. */
@@ -156,6 +209,8 @@ export class Publisher {
     options: SubmitOptions,
     since: number,
   ): Promise<readonly PublishResult[]> {
+    const reason = this.#closed
+    if (reason !== undefined) return Promise.resolve(events.map((event) => failed(event, 'failed', reason)))
     return new Promise((resolve) => {
       const { delayMs = 0, atomic = false } = options
       this.#queue.push({ events, bytes, delayMs, atomic, since, resolve })
@@ -226,12 +281,16 @@ export class Publisher {
   async #call(events: readonly Event[], head: Submission, deadlineMs: number): Promise<readonly PublishResult[]> {
     const deadline = new AbortController()
     let giveUp: ReturnType<typeof setTimeout> | undefined
+    let giveIn = (): void => {}
     const hung = new Promise<never>((_, reject) => {
-      giveUp = setTimeout(() => {
+      giveIn = () => {
+        clearTimeout(giveUp)
         deadline.abort()
         giveUp = setTimeout(() => reject(new GatewayError('unknown_outcome', unknownDetail)), graceMs)
-      }, deadlineMs)
+      }
+      giveUp = setTimeout(giveIn, deadlineMs)
     })
+    this.#calls.add(giveIn)
     try {
       const options = {
         signal: deadline.signal,
@@ -249,6 +308,7 @@ export class Publisher {
       return events.map((event) => failed(event, known ? 'failed' : 'unknown', error))
     } finally {
       clearTimeout(giveUp)
+      this.#calls.delete(giveIn)
     }
   }
 }

@@ -12,9 +12,9 @@ import type { Decision } from './decide.ts'
 /** What delivery needs of the gateway around it. */
 export interface DeliveryContext {
   readonly clock: Clock
-  readonly store: Pick<Store, 'subscriptions' | 'deliveries' | 'operations' | 'rates'>
+  readonly store: Pick<Store, 'bindings' | 'subscriptions' | 'deliveries' | 'operations' | 'rates'>
   readonly sender: Sender
-  readonly topics: { resolve(topic: string): OpenTopic | undefined }
+  readonly topics: Topics
   /** SHA-256 of a text, in base64url. Synchronous, because it runs for every delivery. */
   readonly digest: (text: string) => string
   /** How many attempts may run at once, of all subscriptions together. */
@@ -27,6 +27,15 @@ export interface DeliveryContext {
   readonly announce: (announcement: Announcement) => void
   /** Called at the places where a crash must not matter; tests end the process there. */
   readonly failpoint?: (point: Failpoint) => void
+}
+
+export interface Topics {
+  resolve(topic: string): OpenTopic | undefined
+  list(): readonly OpenTopic[]
+  /** Nothing of what the topic was bound to before is to be consumed any more. */
+  drained(topic: string): void
+  /** Another replica has bound the topic to `broker`. */
+  supersede(topic: string, broker: string): void
 }
 
 export type Failpoint =

@@ -1,5 +1,4 @@
 import type { AttemptResult } from '../core/delivery.ts'
-import { GatewayError } from '../core/errors.ts'
 import { Parcel } from '../core/parcel.ts'
 import type { Subscription } from '../core/subscription.ts'
 import type { OpenTopic } from '../core/topic.ts'
@@ -7,26 +6,21 @@ import type { Feed, StoredSubscription } from '../store/subscriptions.ts'
 import { Catalog } from './catalog.ts'
 import { Claims } from './claims.ts'
 import type { DeliveryContext } from './context.ts'
-import { Fanout } from './fanout.ts'
+import { Drains } from './drain/drains.ts'
+import { Fanouts } from './fanouts.ts'
 import { Feeds } from './feeds.ts'
 import { FirstSecond } from './first-second.ts'
-import { fanoutGroup } from './group.ts'
 import { Health } from './health.ts'
 import { Journal } from './journal.ts'
 import { type Behind, type GroupLag, Lag } from './lag.ts'
 import type { Lane } from './lane.ts'
-import { edgeOf, isReplayable, placeOf, requirePlace } from './log-range.ts'
+import { beforeAll, edgeOf, isReplayable, placeOf, requirePlace } from './log-range.ts'
 import { Operations } from './operations.ts'
 import { PendingRows } from './pending.ts'
 import type { Shared } from './shared.ts'
 import { Slots } from './slots.ts'
-import { pause } from './timing.ts'
 import { Upkeep } from './upkeep.ts'
 
-/** How long a lease of the gateway's own group lasts: what a crashed replica had pulled comes again after it. */
-const groupLeaseMs = 10_000
-/** Events of the group are never given up: what cannot be delivered is written down. */
-const groupMaxAttempts = 1_000_000_000
 const lookMs = 2000
 /** How long metrics wait for brokers; those that take longer tell at the next time. */
 const watchMs = 1000
@@ -51,11 +45,8 @@ export class DeliveryEngine {
   readonly #operations: Operations
   readonly #upkeep: Upkeep
   readonly #lag: Lag
-  readonly #fanouts = new Map<string, Promise<void>>()
-  /** The first try of each to have its group. */
-  readonly #groups = new Map<string, Promise<void>>()
-  readonly #prepared = new Set<string>()
-  readonly #pulling = new AbortController()
+  readonly #fanouts: Fanouts
+  readonly #drains: Drains
   readonly #stopping = new AbortController()
   #timer: ReturnType<typeof setInterval> | undefined
   #stopped: Promise<void> | undefined
@@ -93,6 +84,8 @@ export class DeliveryEngine {
     }
     this.#claims = new Claims(this.#shared, this.#catalog)
     this.#feeds = new Feeds(this.#shared, this.#catalog)
+    this.#fanouts = new Fanouts(this.#shared, this.#catalog, this.#feeds)
+    this.#drains = new Drains(context, this.#catalog, this.#fanouts, () => this.#changed())
     this.#operations = new Operations(this.#shared, this.#catalog)
     this.#upkeep = new Upkeep(context)
     this.#lag = new Lag(context, this.#catalog)
@@ -101,7 +94,8 @@ export class DeliveryEngine {
   /** Resolves once what is acknowledged from then on waits for its subscriptions, as far as the brokers can be reached. */
   async start(): Promise<void> {
     await this.#catalog.refresh()
-    await Promise.all([...this.#groups.values()])
+    await Promise.all([this.#fanouts.ready(), this.#fanouts.adopt()])
+    await this.#drains.start()
     this.#claims.start()
     this.#operations.look()
     this.#upkeep.start()
@@ -117,10 +111,11 @@ export class DeliveryEngine {
 
   async #stop(graceMs: number): Promise<void> {
     clearInterval(this.#timer)
-    this.#pulling.abort()
+    const drains = this.#drains.stop()
+    const fanouts = this.#fanouts.stop()
     const giveUp = setTimeout(() => this.#stopping.abort(), graceMs)
     const parts = [this.#operations, this.#claims, this.#feeds]
-    await Promise.all([...parts.map((part) => part.stop()), ...this.#fanouts.values(), this.#idle()])
+    await Promise.all([...parts.map((part) => part.stop()), drains, fanouts, this.#idle()])
     clearTimeout(giveUp)
     this.#stopping.abort()
     this.#upkeep.stop()
@@ -130,16 +125,17 @@ export class DeliveryEngine {
 
   /** See `Webhooks.prepare`. */
   async prepare(topic: OpenTopic, start: string): Promise<Feed> {
+    if (topic.superseded !== undefined) throw topic.superseded
     if (start !== 'latest') await requirePlace(topic, start, this.#stopping.signal)
-    await this.#group(topic)
-    if (start !== 'latest') {
-      const from = placeOf(topic, start)
-      return { state: 'detached', from, next: from }
-    }
-    if (!isReplayable(topic)) return { state: 'attached' }
+    await this.#fanouts.prepare(topic)
+    if (start !== 'latest') return { state: 'detached', from: beforeAll, next: placeOf(topic, start) }
     // What the group has not come to yet was published before.
-    const to = placeOf(topic, await edgeOf(topic, 'latest', this.#stopping.signal))
-    return { state: 'attached', gap: { from: 'earliest', to } }
+    if (isReplayable(topic)) {
+      const to = placeOf(topic, await edgeOf(topic, 'latest', this.#stopping.signal))
+      return { state: 'attached', gap: { from: beforeAll, to } }
+    }
+    if (topic.draining === undefined) return { state: 'attached' }
+    return { state: 'attached', gap: { from: beforeAll, to: placeOf(topic, 'earliest') } }
   }
 
   changed(): void {
@@ -193,42 +189,10 @@ export class DeliveryEngine {
     return { now: this.#context.clock.now(), lanes, groups: this.#lag.groups }
   }
 
-  async #group(topic: OpenTopic): Promise<void> {
-    if (this.#prepared.has(topic.name)) return
-    const options = { start: 'latest', leaseMs: groupLeaseMs, maxAttempts: groupMaxAttempts } as const
-    await topic.broker.groups.create(topic.brokerTopic, fanoutGroup, options)
-    this.#prepared.add(topic.name)
-  }
-
   #changed(): void {
-    for (const name of this.#catalog.topics) {
-      if (this.#fanouts.has(name) || this.#pulling.signal.aborted) continue
-      const topic = this.#context.topics.resolve(name)
-      if (topic === undefined) continue
-      const group = this.#group(topic)
-      this.#groups.set(
-        name,
-        group.catch(() => {}),
-      )
-      this.#fanouts.set(name, this.#fanout(topic, group))
-    }
+    this.#fanouts.tend()
     this.#feeds.tend()
     this.#claims.look()
-  }
-
-  async #fanout(topic: OpenTopic, group: Promise<void>): Promise<void> {
-    const { log } = this.#context
-    for (let made = group; !this.#pulling.signal.aborted; made = this.#group(topic)) {
-      try {
-        await made
-        break
-      } catch (error) {
-        const cause = error instanceof GatewayError ? error.message : String(error)
-        log('warn', "A topic's group for subscriptions cannot be made; trying again.", { topic: topic.name, cause })
-        await pause(lookMs, this.#pulling.signal)
-      }
-    }
-    await new Fanout(this.#shared, this.#catalog, this.#feeds, topic).run(this.#pulling.signal)
   }
 
   /** Resolves when no attempt runs, or time is up. */

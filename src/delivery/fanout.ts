@@ -1,12 +1,12 @@
 import type { Batch, Consumer, Delivery } from '../core/broker.ts'
 import { keyOf } from '../core/event.ts'
-import type { OpenTopic } from '../core/topic.ts'
+import { fanoutGroup } from '../core/own-group.ts'
+import type { BoundTopic, OpenTopic } from '../core/topic.ts'
 import type { NewDelivery } from '../store/deliveries.ts'
 import type { Feed } from '../store/subscriptions.ts'
 import type { Catalog, TopicView } from './catalog.ts'
 import { Credit } from './credit.ts'
 import type { Feeds } from './feeds.ts'
-import { fanoutGroup } from './group.ts'
 import { deliveryId } from './identity.ts'
 import { InlineDelivery } from './inline.ts'
 import type { Lane } from './lane.ts'
@@ -39,34 +39,45 @@ interface Match {
   readonly feed: Feed
 }
 
-/** Matches what comes on one topic, once for each event, and sees that every delivery is made or written down. */
+/**
+ * Matches what comes on one topic out of one of its bindings, once for each event, and sees that every delivery is made
+ * or written down.
+ */
 export class Fanout {
   readonly #shared: Shared
   readonly #catalog: Catalog
   readonly #feeds: Feeds
   readonly #topic: OpenTopic
+  readonly #binding: BoundTopic
   readonly #credit = new Credit(maxEvents, maxBytes)
+  #unsettled: Unsettled | undefined
 
-  constructor(shared: Shared, catalog: Catalog, feeds: Feeds, topic: OpenTopic) {
+  constructor(shared: Shared, catalog: Catalog, feeds: Feeds, topic: OpenTopic, binding: BoundTopic) {
     this.#shared = shared
     this.#catalog = catalog
     this.#feeds = feeds
     this.#topic = topic
+    this.#binding = binding
   }
 
-  /** Goes on until `signal` aborts, and then until what runs has ended or time is up; whatever fails is tried again. */
-  async run(signal: AbortSignal): Promise<void> {
+  /** Whether it has events that are not settled. */
+  get isHolding(): boolean {
+    return this.#unsettled?.isEmpty === false
+  }
+
+  /** Goes on until `signal` aborts, and then until what runs has ended or `giveUp` aborts; whatever fails is tried again. */
+  async run(signal: AbortSignal, giveUp: AbortSignal): Promise<void> {
     const { log } = this.#shared.context
-    const { broker, brokerTopic, name } = this.#topic
+    const { broker, brokerTopic, brokerName, name } = this.#binding
     let wait: number = retryMs.first
     while (!signal.aborted) {
       let consumer: Consumer | undefined
       try {
         consumer = await broker.open(brokerTopic, fanoutGroup, { prefetch: maxEvents * 2, holdKeys: false })
         wait = retryMs.first
-        await this.#consume(consumer, signal)
+        await this.#consume(consumer, signal, giveUp)
       } catch (error) {
-        const fields = { topic: name, cause: String(error) }
+        const fields = { topic: name, broker: brokerName, cause: String(error) }
         log('warn', 'A topic cannot be consumed for its subscriptions; trying again.', fields)
         await pause(wait, signal)
         wait = Math.min(wait * 2, retryMs.most)
@@ -76,9 +87,10 @@ export class Fanout {
     }
   }
 
-  async #consume(consumer: Consumer, signal: AbortSignal): Promise<void> {
+  async #consume(consumer: Consumer, signal: AbortSignal, giveUp: AbortSignal): Promise<void> {
     const settler = new Settler(this.#shared.context, consumer)
     const unsettled = new Unsettled(this.#credit, (receipt) => settler.ack(receipt))
+    this.#unsettled = unsettled
     const { failpoint } = this.#shared.context
     try {
       while (!signal.aborted) {
@@ -92,7 +104,7 @@ export class Fanout {
         await this.#take(batch, view, unsettled, signal)
         failpoint?.('after-match')
       }
-      await unsettled.empty(this.#shared.stopping)
+      await unsettled.empty(giveUp)
       await settler.idle()
     } finally {
       void settler.idle()
@@ -152,7 +164,7 @@ export class Fanout {
     const matches: Match[] = []
     for (const lane of view.match(event)) {
       const { id, ordering, feed } = lane.subscription
-      if (this.#feeds.readsFromLog(this.#topic, feed, position)) continue
+      if (this.#feeds.readsFromLog(this.#binding, feed, position)) continue
       const key = ordering === 'key' ? keyOf(event) : undefined
       matches.push({ owed, lane, id: deliveryId(digest, id, this.#topic.name, event), key, feed })
     }
@@ -179,7 +191,7 @@ export class Fanout {
   }
 
   #mayBeAgain({ attempt }: Delivery): boolean {
-    return attempt > 1 || !this.#topic.broker.capabilities.attempts
+    return attempt > 1 || !this.#binding.broker.capabilities.attempts
   }
 
   /** Which keys of ordered subscriptions wait for a row, told while no such row is being written. */
@@ -203,7 +215,7 @@ export class Fanout {
     const { lane, key, owed, feed } = match
     if (this.#feeds.isDetaching(lane)) return 'behind'
     const now = lane.subscription.feed
-    if (now !== feed && this.#feeds.readsFromLog(this.#topic, now, owed.delivery.position)) {
+    if (now !== feed && this.#feeds.readsFromLog(this.#binding, now, owed.delivery.position)) {
       // Detached since it was matched.
       owed.taken()
       return 'done'
@@ -221,7 +233,7 @@ export class Fanout {
     }
     const { clock } = this.#shared.context
     if (!isBlocked && lane.isHeldUp && clock.now() - owed.since < heldUpMs) return 'behind'
-    const overflow = this.#feeds.overflow(this.#topic, lane)
+    const overflow = this.#feeds.overflow(this.#topic, this.#binding, lane)
     if (overflow === 'wait') return 'full'
     if (overflow === 'discard') {
       const { digest } = this.#shared.context

@@ -1,13 +1,23 @@
 import { toGatewayError } from '../core/errors.ts'
 import type { Event } from '../core/event.ts'
-import type { OpenTopic } from '../core/topic.ts'
+import { fanoutGroup } from '../core/own-group.ts'
+import type { BoundTopic, OpenTopic } from '../core/topic.ts'
 import type { NewDelivery } from '../store/deliveries.ts'
 import type { Feed } from '../store/subscriptions.ts'
 import type { Catalog } from './catalog.ts'
-import { fanoutGroup } from './group.ts'
 import { deliveryId } from './identity.ts'
 import type { Lane } from './lane.ts'
-import { chunksOf, edgeOf, inLog, isCursor, logOf, placeOf } from './log-range.ts'
+import {
+  beginningOf,
+  chunksOf,
+  edgeOf,
+  isBefore,
+  isCursor,
+  isReplayable,
+  located,
+  logOf,
+  placeOf,
+} from './log-range.ts'
 import { matches } from './match/matcher.ts'
 import { logRow } from './rows.ts'
 import type { Shared } from './shared.ts'
@@ -19,6 +29,8 @@ const chunkRows = 500
 const leaseMs = 15_000
 const waitMs = 100
 const retryMs = 1000
+/** Replicas that do not know yet that a topic was bound elsewhere publish to where it was for less than this. */
+const quietMs = 5000
 
 type Detached = Exclude<Feed, { state: 'attached' }>
 
@@ -108,24 +120,26 @@ export class FeedPump {
    * all delivered or written down first.
    */
   async #isNext({ state, from, next }: Detached): Promise<boolean> {
-    const place = inLog(this.#topic, from)
     if (state === 'rejoining' || this.#lane.subscription.ordering === 'none' || next !== from) return true
-    if (place === undefined || !isCursor(place)) return true
-    const { broker, brokerTopic } = this.#topic
-    return (await broker.groups.passed?.(brokerTopic, fanoutGroup, place)) ?? true
+    const at = located(this.#topic, from)
+    if (at === undefined || !isCursor(at.start)) return true
+    const { broker, brokerTopic } = at.binding
+    return (await broker.groups.passed?.(brokerTopic, fanoutGroup, at.start)) ?? true
   }
 
   async #pump(feed: Detached): Promise<void> {
     const { context } = this.#shared
     const { id } = this.#lane.subscription
-    const from = inLog(this.#topic, feed.next)
-    if (from === undefined) {
+    const at = located(this.#topic, feed.next)
+    if (at === undefined) {
       await this.#rebound(feed)
       return
     }
+    const { binding, start: from } = at
     let next = feed.next
     let room = feed.state === 'rejoining' ? chunkRows : await this.#room()
-    let leasedAt = context.clock.now()
+    const readAt = context.clock.now()
+    let leasedAt = readAt
     if (room <= 0) {
       await pause(waitMs, this.#signal)
       return
@@ -133,12 +147,12 @@ export class FeedPump {
     const accepts = (event: Event): boolean => matches(this.#lane.subscription.filters, event)
     const sizes = (): number => Math.min(chunkRows, room)
     try {
-      for await (const { records, cursor } of chunksOf(this.#topic, { from }, accepts, sizes, this.#signal)) {
+      for await (const { records, cursor } of chunksOf(binding, { from }, accepts, sizes, this.#signal)) {
         const rows = records.map((record) => {
           const { subscription } = this.#lane
           return logRow(context, subscription, record, deliveryId(context.digest, id, subscription.topic, record.event))
         })
-        const to = placeOf(this.#topic, cursor)
+        const to = placeOf(binding, cursor)
         await context.store.deliveries.insert(rows, { feed: id, from: next, to })
         next = to
         if (rows.length > 0) this.#inserted(rows)
@@ -153,10 +167,24 @@ export class FeedPump {
       }
     } catch (thrown) {
       if (toGatewayError(thrown).code !== 'stale_cursor') throw thrown
-      await this.#expired({ ...feed, next })
+      await this.#expired({ ...feed, next }, binding)
       return
     }
-    if (!this.#signal.aborted) await this.#advance({ ...feed, next })
+    if (this.#signal.aborted) return
+    if (binding !== this.#topic && feed.state === 'detached' && isReplayable(this.#topic)) {
+      await this.#goOn({ ...feed, next }, readAt)
+    } else await this.#advance({ ...feed, next })
+  }
+
+  /**
+   * The log of the binding that the topic had before is read: on to that of the present one, once the old one was sure to
+   * grow no more. The group left out what came there, for it is in that log.
+   */
+  async #goOn(feed: Detached, readAt: number): Promise<void> {
+    const { store } = this.#shared.context
+    const { draining } = this.#topic
+    if (draining === undefined || readAt - draining.since < quietMs) await pause(retryMs, this.#signal)
+    else await store.subscriptions.feed(this.#lane.subscription.id, feed, { ...feed, next: beginningOf(this.#topic) })
   }
 
   /** How many rows may be added now; one while it is not known whether the endpoint is back. */
@@ -204,19 +232,26 @@ export class FeedPump {
 
   /** The topic was bound to another broker, and what was left in the old one abandoned: all of the new one is to come. */
   async #rebound(feed: Detached): Promise<void> {
-    const { id } = this.#lane.subscription
-    await this.#shared.context.store.subscriptions.feed(id, feed, { ...feed, from: 'earliest', next: 'earliest' })
+    // This replica is the one that does not know of another binding yet.
+    if (isBefore(this.#topic, undefined, feed.next)) {
+      await pause(retryMs, this.#signal)
+      return
+    }
+    const binding = this.#topic.draining ?? this.#topic
+    const next = beginningOf(binding)
+    const to: Feed = isReplayable(binding) ? { ...feed, from: next, next } : { state: 'attached' }
+    await this.#shared.context.store.subscriptions.feed(this.#lane.subscription.id, feed, to)
   }
 
   /** Retention has overtaken it: what is gone is told, and it goes on from what is left. */
-  async #expired(feed: Detached): Promise<void> {
+  async #expired(feed: Detached, binding: BoundTopic): Promise<void> {
     const { context, stopping } = this.#shared
     const { subscription } = this.#lane
-    const earliest = await edgeOf(this.#topic, 'earliest', stopping)
-    const next = placeOf(this.#topic, earliest)
+    const earliest = await edgeOf(binding, 'earliest', stopping)
+    const next = placeOf(binding, earliest)
     if (!(await context.store.subscriptions.feed(subscription.id, feed, { ...feed, next }))) return
-    const place = inLog(this.#topic, feed.next) ?? earliest
-    const events = isCursor(place) ? logOf(this.#topic).between(place, earliest) : 0
+    const { start } = located(this.#topic, feed.next) ?? { start: earliest }
+    const events = isCursor(start) ? logOf(binding).between(start, earliest) : 0
     const reason = `Retention has removed up to ${events} events before the subscription had read them.`
     const data = { events, from: feed.next, to: next }
     await this.#noteExpired(feed.next, reason)

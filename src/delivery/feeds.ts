@@ -1,10 +1,10 @@
 import { GatewayError } from '../core/errors.ts'
-import type { OpenTopic } from '../core/topic.ts'
+import type { BoundTopic, OpenTopic } from '../core/topic.ts'
 import type { Feed } from '../store/subscriptions.ts'
 import type { Catalog } from './catalog.ts'
 import { FeedPump } from './feed-pump.ts'
 import type { Lane } from './lane.ts'
-import { edgeOf, inLog, isCursor, isReplayable, logOf, placeOf } from './log-range.ts'
+import { edgeOf, isBefore, isReplayable, located, placeOf } from './log-range.ts'
 import type { Shared } from './shared.ts'
 import { pause } from './timing.ts'
 
@@ -30,18 +30,16 @@ export class Feeds {
     this.#catalog = catalog
   }
 
-  /** Whether an event of the group comes to a subscription out of the log, and not from here. */
-  readsFromLog(topic: OpenTopic, feed: Feed, position: string | undefined): boolean {
-    if (position === undefined || (feed.state === 'attached' && feed.gap === undefined)) return false
-    const log = logOf(topic)
-    // Of another broker's log nothing is left to come.
-    const isBefore = (place: string): boolean => {
-      const cursor = inLog(topic, place)
-      return cursor !== undefined && isCursor(cursor) && log.covers(cursor, position)
+  /**
+   * Whether an event of the group comes to a subscription out of the log, and not from here. Out of the log of a binding
+   * that a topic had before, a feed goes on in the log of the present one, where there is one.
+   */
+  readsFromLog(binding: BoundTopic, feed: Feed, position: string | undefined): boolean {
+    if (feed.state === 'attached') {
+      if (feed.gap === undefined) return false
+      return isBefore(binding, position, feed.gap.to) && !isBefore(binding, position, feed.gap.from)
     }
-    if (feed.state !== 'attached') return !isBefore(feed.from)
-    const { from, to } = feed.gap!
-    return isBefore(to) && !isBefore(from)
+    return isReplayable(binding) && !isBefore(binding, position, feed.from)
   }
 
   /** Whether the subscription has as many rows as it may: nothing new is tried then, for it might need one too. */
@@ -60,13 +58,14 @@ export class Feeds {
     return since !== undefined && performance.now() - since < holdMs
   }
 
-  /** What to do with an event whose subscription cannot take it now. */
-  overflow(topic: OpenTopic, lane: Lane): 'park' | 'discard' | 'wait' {
+  /** What to do with an event of a binding whose subscription cannot take it now. */
+  overflow(topic: OpenTopic, binding: BoundTopic, lane: Lane): 'park' | 'discard' | 'wait' {
     const { policy, id } = lane.subscription
     const { events } = this.#shared.pending.of(id)
-    if (isReplayable(topic)) {
+    // What reads from the log of an old binding goes on in that of the present one, which must be there.
+    if (isReplayable(binding) && isReplayable(topic)) {
       if (!lane.isActive || lane.state.breaker === 'open' || events >= Math.min(maxRows, policy.quota.events)) {
-        this.#detach(topic, lane)
+        this.#detach(binding, lane)
       }
       // What the group had not come to when it was detached still gets rows: no more than its lag, and nobody waits.
       return 'park'
@@ -84,13 +83,16 @@ export class Feeds {
     }
     for (const lane of this.#catalog.lanes) {
       const { id, feed, topic: name } = lane.subscription
-      if (feed.state === 'attached' || (feed.state === 'detached' && !lane.isActive)) {
+      const topic = this.#shared.context.topics.resolve(name)
+      const isIdle = feed.state === 'attached' || (feed.state === 'detached' && !lane.isActive)
+      if (isIdle || topic?.superseded !== undefined) {
         this.#pumps.get(id)?.stop()
         this.#pumps.delete(id)
         continue
       }
-      const topic = this.#shared.context.topics.resolve(name)
-      if (this.#pumps.has(id) || topic === undefined || !isReplayable(topic)) continue
+      if (this.#pumps.has(id) || topic === undefined) continue
+      const at = located(topic, feed.next)
+      if (at !== undefined && !isReplayable(at.binding)) continue
       const pump = new FeedPump(this.#shared, this.#catalog, topic, lane)
       this.#pumps.set(id, pump)
       void pump.run().finally(() => {
@@ -105,11 +107,11 @@ export class Feeds {
     await Promise.all(pumps.map((pump) => pump.ended))
   }
 
-  #detach(topic: OpenTopic, lane: Lane): void {
+  #detach(binding: BoundTopic, lane: Lane): void {
     const { id, feed } = lane.subscription
     if (feed.state !== 'attached' || this.#detaching.has(id)) return
     this.#detaching.set(id, performance.now())
-    this.#detachNow(topic, lane, feed)
+    this.#detachNow(binding, lane, feed)
       .catch((error: unknown) => {
         const cause = error instanceof GatewayError ? error.message : String(error)
         this.#shared.context.log('warn', 'A subscription could not be detached; trying again.', {
@@ -122,10 +124,10 @@ export class Feeds {
   }
 
   /** Events before the place come through the group, as before; those behind it out of the log. */
-  async #detachNow(topic: OpenTopic, lane: Lane, feed: Feed): Promise<void> {
+  async #detachNow(binding: BoundTopic, lane: Lane, feed: Feed): Promise<void> {
     const { context, stopping } = this.#shared
     const { id } = lane.subscription
-    const end = placeOf(topic, await edgeOf(topic, 'latest', stopping))
+    const end = placeOf(binding, await edgeOf(binding, 'latest', stopping))
     if (!(await context.store.subscriptions.feed(id, feed, { state: 'detached', from: end, next: end }))) return
     await this.#catalog.refresh()
     const why = lane.isActive ? lane.state.breaker : lane.subscription.status

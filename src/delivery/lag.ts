@@ -1,10 +1,10 @@
 import { GatewayError } from '../core/errors.ts'
-import type { OpenTopic } from '../core/topic.ts'
+import { fanoutGroup } from '../core/own-group.ts'
+import type { BoundTopic } from '../core/topic.ts'
 import type { StoredSubscription } from '../store/subscriptions.ts'
 import type { Catalog } from './catalog.ts'
 import type { DeliveryContext } from './context.ts'
-import { fanoutGroup } from './group.ts'
-import { edgeOf, inLog, isReplayable, logOf, startOf } from './log-range.ts'
+import { edgeOf, isReplayable, located, logOf, startOf } from './log-range.ts'
 
 /** How long what was looked up is told again. */
 const freshMs = 10_000
@@ -86,28 +86,31 @@ export class Lag {
   async #group(name: string): Promise<GroupLag | undefined> {
     const topic = this.#context.topics.resolve(name)
     if (topic === undefined) return undefined
-    try {
-      const { lag } = await topic.broker.groups.describe(topic.brokerTopic, fanoutGroup)
-      return lag && { topic: name, ...lag }
-    } catch {
-      return undefined
-    }
+    const bindings = [topic, ...(topic.draining === undefined ? [] : [topic.draining])]
+    const lags = (await Promise.all(bindings.map(lagIn))).filter((lag) => lag !== undefined)
+    if (lags.length === 0) return undefined
+    const events = lags.reduce((sum, lag) => sum + lag.events, 0)
+    return { topic: name, events, oldestMs: Math.max(...lags.map(({ oldestMs }) => oldestMs)) }
   }
 
   /** `ends` are those of logs that were looked up in the same round. */
   async #look(stored: StoredSubscription, ends: Map<string, Promise<string>>, signal: AbortSignal): Promise<void> {
     const { id, feed, topic: name } = stored
     const topic = this.#context.topics.resolve(name)
-    if (topic === undefined || !isReplayable(topic) || feed.state === 'attached') return
-    let end = ends.get(name)
+    if (topic === undefined || feed.state === 'attached') return
+    const at = located(topic, feed.next)
+    if (at === undefined || !isReplayable(at.binding)) {
+      this.#behind.delete(id)
+      return
+    }
+    const log = `${name}~${at.binding.epoch}`
+    let end = ends.get(log)
     if (end === undefined) {
-      end = edgeOf(topic, 'latest', signal)
-      ends.set(name, end)
+      end = edgeOf(at.binding, 'latest', signal)
+      ends.set(log, end)
     }
     try {
-      const next = inLog(topic, feed.next)
-      if (next === undefined) this.#behind.delete(id)
-      else this.#behind.set(id, await behind(topic, next, await end, signal))
+      this.#behind.set(id, await behind(at.binding, at.start, await end, signal))
     } catch {
       // Rather no number than an old one.
       this.#behind.delete(id)
@@ -115,8 +118,16 @@ export class Lag {
   }
 }
 
+async function lagIn({ broker, brokerTopic }: BoundTopic) {
+  try {
+    return (await broker.groups.describe(brokerTopic, fanoutGroup)).lag
+  } catch {
+    return undefined
+  }
+}
+
 /** The first event behind a place tells since when; the places behind it how many there are. */
-async function behind(topic: OpenTopic, next: string, end: string, signal: AbortSignal): Promise<Behind> {
+async function behind(topic: BoundTopic, next: string, end: string, signal: AbortSignal): Promise<Behind> {
   const log = logOf(topic)
   const first = async (from: string) => {
     for await (const { records } of log.read(topic.brokerTopic, startOf(from), { limit: 1, signal })) {

@@ -1,15 +1,15 @@
 import type { Log, LogRecord, Start } from '../core/broker.ts'
 import { invalid, toGatewayError, UnsupportedError } from '../core/errors.ts'
 import { type Event, isTime } from '../core/event.ts'
-import type { OpenTopic } from '../core/topic.ts'
+import type { BoundTopic, OpenTopic } from '../core/topic.ts'
 
-export function logOf({ broker, name }: OpenTopic): Log {
+export function logOf({ broker, name }: BoundTopic): Log {
   if (broker.log === undefined) throw new UnsupportedError('replay', `The broker of ${name} keeps no history.`)
   return broker.log
 }
 
 /** Whether the broker behind a topic can be read again. */
-export function isReplayable({ broker }: OpenTopic): boolean {
+export function isReplayable({ broker }: BoundTopic): boolean {
   return broker.log !== undefined && broker.capabilities.replay
 }
 
@@ -23,20 +23,42 @@ export function isCursor(text: string): boolean {
   return text !== 'earliest' && text !== 'latest' && !isTime(text)
 }
 
-/** A place of a feed: `earliest`, a time, or a cursor with the epoch of the binding that it belongs to. */
-export function placeOf(topic: OpenTopic, start: string): string {
-  return isCursor(start) ? `${topic.epoch}~${start}` : start
+/** A place of a feed: `earliest`, a time or a cursor, with the epoch of the binding that it belongs to. */
+export function placeOf({ epoch }: BoundTopic, start: string): string {
+  return `${epoch}~${start}`
 }
 
-/** The broker's own form of a place. Undefined where that is one of a broker that the topic was bound to before. */
-export function inLog(topic: OpenTopic, place: string): string | undefined {
-  if (!isCursor(place)) return place
-  const tilde = place.indexOf('~')
-  return place.slice(0, tilde) === String(topic.epoch) ? place.slice(tilde + 1) : undefined
+/** Before everything, in every binding. */
+export const beforeAll = 'earliest'
+
+/** Where all of a topic begins that came to it where it is bound now. */
+export function beginningOf(topic: BoundTopic): string {
+  return placeOf(topic, topic.start ?? 'earliest')
+}
+
+/** The binding that a place belongs to, where it can still be read, and the broker's own form of the place. */
+export function located(topic: OpenTopic, place: string): { binding: BoundTopic; start: string } | undefined {
+  const { epoch, start } = parsed(place)
+  // What was stored before places had an epoch.
+  if (epoch === undefined) return { binding: topic.draining ?? topic, start }
+  const binding = [topic, topic.draining].find((one) => one?.epoch === epoch)
+  return binding && { binding, start }
+}
+
+/** Whether an event of a binding lies before a place. All of a binding does before one of a later binding. */
+export function isBefore(binding: BoundTopic, position: string | undefined, place: string): boolean {
+  const { epoch, start } = parsed(place)
+  if (epoch !== undefined && epoch !== binding.epoch) return binding.epoch < epoch
+  return isCursor(start) && position !== undefined && logOf(binding).covers(start, position)
+}
+
+function parsed(place: string): { readonly epoch?: number; readonly start: string } {
+  const match = /^(\d+)~/.exec(place)
+  return match === null ? { start: place } : { epoch: Number(match[1]), start: place.slice(match[0].length) }
 }
 
 /** The place behind the newest event, or before the oldest. */
-export async function edgeOf(topic: OpenTopic, edge: 'latest' | 'earliest', signal: AbortSignal): Promise<string> {
+export async function edgeOf(topic: BoundTopic, edge: 'latest' | 'earliest', signal: AbortSignal): Promise<string> {
   for await (const { cursor } of logOf(topic).read(topic.brokerTopic, edge, { signal })) return cursor
   throw new Error('The log was not read.')
 }
@@ -46,7 +68,7 @@ export async function edgeOf(topic: OpenTopic, edge: 'latest' | 'earliest', sign
  * none, `stale_cursor` for one of another log. Every event of the topic is compared with the places of its feeds, so that
  * one that cannot be read would hold back all of them.
  */
-export async function requirePlace(topic: OpenTopic, start: string, signal: AbortSignal): Promise<void> {
+export async function requirePlace(topic: BoundTopic, start: string, signal: AbortSignal): Promise<void> {
   if (!isCursor(start)) return
   try {
     for await (const _ of logOf(topic).read(topic.brokerTopic, startOf(start), { signal, limit: 1 })) return
@@ -65,7 +87,7 @@ export interface Chunk {
 
 /** The accepted events of a range, in chunks of at most `max`, whose number may change from chunk to chunk. */
 export async function* chunksOf(
-  topic: OpenTopic,
+  topic: BoundTopic,
   range: { readonly from: string; readonly to?: Date },
   accepts: (event: Event) => boolean,
   max: () => number,

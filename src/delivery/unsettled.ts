@@ -32,9 +32,13 @@ export class Unsettled {
     this.#ack(owed.delivery.receipt)
   }
 
+  get isEmpty(): boolean {
+    return ![...this.#byAssignment.values()].some(({ size }) => size > 0)
+  }
+
   /** Resolves when there are none, or when `signal` aborts. */
   async empty(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && [...this.#byAssignment.values()].some(({ size }) => size > 0)) await pause(10, signal)
+    while (!signal.aborted && !this.isEmpty) await pause(10, signal)
   }
 
   /** The consumer is closed: all of them come again, to whoever opens the next. */

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/logger.ts'
-import type { Failpoint, Observer } from '../delivery/context.ts'
+import type { Failpoint, Observer, Topics } from '../delivery/context.ts'
 import { DeliveryEngine } from '../delivery/engine.ts'
 import type { TopicRegistry, Webhooks } from '../http/gateway.ts'
 import type { Store } from '../store/store.ts'
@@ -12,7 +12,7 @@ import { LazySender } from './lazy-sender.ts'
 export interface DeliveryOptions {
   readonly clock: Clock
   readonly store: Store
-  readonly topics: TopicRegistry
+  readonly topics: TopicRegistry & Topics
   readonly observer: Observer
   readonly log: Logger
   readonly allowPrivate: readonly string[]

@@ -22,6 +22,7 @@ import { isLoopback } from './loopback.ts'
 import { NodeMetrics } from './metrics.ts'
 import { deliveryObserver } from './observer.ts'
 import { openStore as openConfigured } from './store.ts'
+import { subscribersOf } from './subscribers.ts'
 import { syncDeclared } from './sync-declared.ts'
 import { openTraces } from './traces.ts'
 
@@ -84,6 +85,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       systemTopic,
       onCreate: (topic, broker) => log('info', 'A topic was made on first use.', { topic, broker }),
       hold: (place) => held.add(place),
+      subscribers: (topic) => subscribersOf(store!.subscriptions, topic),
+      log,
     })
     // While brokers open, the app is loaded.
     const [opened, { createApp }, { listen }, traces] = await Promise.all([

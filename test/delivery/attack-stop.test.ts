@@ -35,7 +35,12 @@ test('a gateway that stops begins no more of its backlog, and does not wait unti
 test('a replay that waits for its broker does not keep a gateway from stopping', async () => {
   let reading = false
   const held: EngineStage = await EngineStage.create({
-    topics: { resolve: () => ({ ...held.topic, broker: stuck() }) },
+    topics: {
+      resolve: () => ({ ...held.topic, broker: stuck() }),
+      list: () => [],
+      drained: () => undefined,
+      supersede: () => undefined,
+    },
   })
   /** As one that is away: a read waits for it as long as it may. */
   const stuck = (): Broker => {

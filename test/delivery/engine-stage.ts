@@ -33,7 +33,7 @@ export class EngineStage {
 
   private constructor(
     folder: string,
-    parts: Pick<EngineStage, 'broker' | 'topic' | 'store' | 'receiver'>,
+    parts: Pick<EngineStage, 'broker' | 'topic' | 'store' | 'receiver'> & Pick<DeliveryContext, 'topics'>,
     more: object,
   ) {
     this.#folder = folder
@@ -51,7 +51,7 @@ export class EngineStage {
         maxConnectionsPerHost: 64,
         userAgent: 'test',
       }),
-      topics: { resolve: (name) => (name === 'orders' ? parts.topic : undefined) },
+      topics: parts.topics,
       digest: (text) => createHash('sha256').update(text).digest('base64url'),
       maxAttempts: 100,
       observer: { ended() {} },
@@ -68,7 +68,7 @@ export class EngineStage {
     const topics = new TopicTable(defaultLimits, systemClock, {})
     const topic = await topics.add({ name: 'orders', brokerName: 'main', brokerTopic: 'orders', broker, epoch: 1 })
     const store = await openSqliteStore({ path: join(folder, 'store.db'), clock: systemClock })
-    return new EngineStage(folder, { broker, topic, store, receiver: await Receiver.start() }, more)
+    return new EngineStage(folder, { broker, topic, topics, store, receiver: await Receiver.start() }, more)
   }
 
   get engine(): DeliveryEngine {

@@ -3,7 +3,7 @@ import type { Capabilities } from '../../core/broker.ts'
 import { formatDuration } from '../../core/duration.ts'
 import { GatewayError } from '../../core/errors.ts'
 import { pageMax } from '../../core/limits.ts'
-import type { OpenTopic } from '../../core/topic.ts'
+import type { Draining, OpenTopic } from '../../core/topic.ts'
 import { checkTopicName } from '../../core/topic-name.ts'
 import { requireScope } from '../access.ts'
 import { entityTag } from '../etag.ts'
@@ -17,8 +17,23 @@ const topicSummary = z
   .strictObject({ topic: z.string(), broker: z.string(), epoch: z.int(), dedupWindow: z.string() })
   .meta({ id: 'TopicSummary' })
 
+/** What the topic was bound to before, until that is consumed to its end. */
+const draining = z.strictObject({
+  broker: z.string(),
+  epoch: z.int(),
+  since: z.iso.datetime(),
+  deadline: z.iso.datetime(),
+  emptied: z.boolean(),
+  groups: z.array(z.strictObject({ group: z.string(), events: z.int().optional() })),
+})
+
 const topicSchema = topicSummary
-  .extend({ capabilities, groups: z.array(z.string()), subscriptions: z.array(z.string()) })
+  .extend({
+    draining: draining.optional(),
+    capabilities,
+    groups: z.array(z.string()),
+    subscriptions: z.array(z.string()),
+  })
   .meta({ id: 'Topic' })
 
 const brokerSchema = z
@@ -66,11 +81,24 @@ async function getTopic(call: Call): Promise<Response> {
   const groups = await topic.pulls.groups.list(topic.brokerTopic)
   const body = {
     ...summary(topic),
+    ...(topic.draining !== undefined && { draining: drainingOf(topic.draining) }),
     capabilities: described(topic.pulls.capabilities, topic.pulls.added),
     groups: groups.filter((group) => !isOwnGroup(group)),
     subscriptions: await subscriptionsOf(call, name),
   }
   return json(body, 200, { etag: entityTag(call.gateway, [body]) })
+}
+
+/** As this replica has seen it last. The gateway's own groups are told too: what they wait for, a topic waits for. */
+function drainingOf({ brokerName, epoch, since, deadline, progress }: Draining): z.output<typeof draining> {
+  return {
+    broker: brokerName,
+    epoch,
+    since: new Date(since).toISOString(),
+    deadline: new Date(deadline).toISOString(),
+    emptied: progress.isEmptied,
+    groups: progress.groups.map(({ group, events }) => ({ group, ...(events !== undefined && { events }) })),
+  }
 }
 
 /** The ids of all of them. */

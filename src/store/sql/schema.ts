@@ -20,4 +20,10 @@ export const migrations: readonly string[] = [
    CREATE INDEX idempotency_expires_at ON idempotency (expires_at);`,
   deliveriesSchema,
   heldSchema,
+  // What a topic was bound to before, until that is consumed to its end; and where the log of the present one began.
+  `ALTER TABLE bindings ADD COLUMN start TEXT;
+   CREATE TABLE drains (
+     topic TEXT PRIMARY KEY, broker TEXT NOT NULL, name TEXT NOT NULL, epoch INTEGER NOT NULL, since INTEGER NOT NULL,
+     emptied_at INTEGER, left_at INTEGER, held_until INTEGER
+   ) STRICT;`,
 ]

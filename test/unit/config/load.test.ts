@@ -78,8 +78,12 @@ describe('a configuration', () => {
     ['topics: { a: { broker: b } }', 'c.yaml:1:16: topics.a.broker: there is no broker b'],
     ['topics: { a..b: { broker: b } }', 'c.yaml:1:11: topics["a..b"]: must be lower-case'],
     [
-      'brokers: { b: { type: x } }\ntopics: { a: { broker: b, drainFrom: c } }',
-      'c.yaml:2:27: topics.a.drainFrom: draining',
+      'brokers: { b: { type: x } }\ntopics: { a: { broker: b, drainFrom: c, abandon: true } }',
+      'c.yaml:2:41: topics.a.abandon: contradicts drainFrom',
+    ],
+    [
+      'brokers: { b: { type: x } }\ntopics: { a: { broker: b, drainDeadline: 2h } }',
+      'c.yaml:2:27: topics.a.drainDeadline: is nothing without drainFrom',
     ],
     [
       'brokers: { b: { type: x } }\ntopics: { a: { broker: b, requires: { publish: 1 } } }',

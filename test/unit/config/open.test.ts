@@ -3,16 +3,16 @@ import { z } from 'zod'
 import type { AdapterRegistry } from '../../../src/config/adapters.ts'
 import { builtInConfig } from '../../../src/config/load.ts'
 import { type OpenedConfig, openConfig } from '../../../src/config/open.ts'
-import type { Binding } from '../../../src/core/binding.ts'
 import { systemClock } from '../../../src/core/clock.ts'
 import { GatewayError } from '../../../src/core/errors.ts'
 import { defaultLimits } from '../../../src/core/limits.ts'
 import { FixtureBroker } from '../../fixtures/fixture-broker.ts'
+import { MemoryBindings } from '../../fixtures/memory-bindings.ts'
 
 /** Brokers by the `id` of their entry, so that they outlive the gateway that opens them. */
 class World {
   readonly brokers = new Map<string, FixtureBroker>()
-  readonly bindings = new Map<string, Binding>()
+  readonly bindings = new MemoryBindings()
   readonly created: string[] = []
   closed = 0
 
@@ -39,10 +39,7 @@ class World {
   open(config: unknown, createOn?: string): Promise<OpenedConfig> {
     return openConfig(builtInConfig(config, '/'), {
       registry: this.registry,
-      bindings: async () => ({
-        list: async () => [...this.bindings.values()],
-        put: async (binding) => void this.bindings.set(binding.topic, binding),
-      }),
+      bindings: async () => this.bindings,
       clock: systemClock,
       limits: defaultLimits,
       hooks: { defer: setImmediate, onFault: () => {} },
@@ -69,7 +66,7 @@ describe('opening a configuration', () => {
     const world = new World()
     const { topics } = await world.open({ brokers: one, topics: { orders: { broker: 'a', name: 'orders-v1' } } })
     expect(await world.brokers.get('a')?.admin.list()).toEqual(['orders-v1'])
-    expect(world.bindings.get('orders')).toEqual({ topic: 'orders', broker: 'a', name: 'orders-v1', epoch: 1 })
+    expect(world.bindings.bound.get('orders')).toEqual({ topic: 'orders', broker: 'a', name: 'orders-v1', epoch: 1 })
     expect(topics.resolve('orders')).toMatchObject({
       brokerName: 'a',
       brokerTopic: 'orders-v1',
@@ -98,7 +95,7 @@ describe('opening a configuration', () => {
       expect.stringContaining('Topic moved was bound to broker a before, and is bound to broker b now'),
     ])
     expect(await world.brokers.get('a')?.admin.list()).toEqual(['moved'])
-    expect([...world.bindings.keys()]).toEqual(['moved'])
+    expect([...world.bindings.bound.keys()]).toEqual(['moved'])
     expect(world.closed).toBe(2)
   })
 

@@ -1,6 +1,7 @@
-import { Client } from 'pg'
+import { Client, type QueryResultRow } from 'pg'
 import type { Binding } from '../../../core/binding.ts'
-import type { Peeked } from '../peek.ts'
+import { type DrainRow, selectDrains, toDrain } from '../bindings.ts'
+import { type Peeked, type SubscriberRow, selectSubscribers, toSubscriber } from '../peek.ts'
 import { Seal } from '../seal.ts'
 import { checkName, requireRightKey } from '../vault.ts'
 import { postgresError } from './errors.ts'
@@ -22,7 +23,15 @@ export async function peekPostgres(url: string, encryptionKey: string | undefine
     const keys = await client.query<{ keys: number }>('SELECT count(*) AS keys FROM keys')
     const check = await client.query<{ value: Uint8Array }>('SELECT value FROM secrets WHERE name = $1', [checkName])
     if (check.rows[0] !== undefined) requireRightKey(seal, check.rows[0].value, where)
-    return { bindings: bindings.rows, keys: keys.rows[0]!.keys }
+    // A store that was not opened since has no tables of later versions.
+    const rows = async <R extends QueryResultRow>(table: string, select: string): Promise<readonly R[]> => {
+      const there = await client.query<{ there: string | null }>('SELECT to_regclass($1) AS there', [table])
+      return there.rows[0]?.there == null ? [] : (await client.query<R>(select)).rows
+    }
+    const drains = (await rows<DrainRow & QueryResultRow>('drains', selectDrains)).map(toDrain)
+    const subscribers = await rows<SubscriberRow & QueryResultRow>('subscriptions', selectSubscribers)
+    const all = { bindings: bindings.rows, keys: keys.rows[0]!.keys }
+    return { ...all, drains, subscribers: subscribers.map(toSubscriber) }
   } catch (error) {
     throw postgresError(error, where)
   } finally {

@@ -1,0 +1,205 @@
+import type { Drain } from '../../core/binding.ts'
+import { GatewayError, toGatewayError } from '../../core/errors.ts'
+import type { Draining, OpenTopic } from '../../core/topic.ts'
+import type { Catalog } from '../catalog.ts'
+import type { DeliveryContext } from '../context.ts'
+import type { Fanouts } from '../fanouts.ts'
+import { located } from '../log-range.ts'
+import { type GroupLeft, isDrained, leftIn } from './left.ts'
+
+/** How often it is looked what other replicas have bound, and how far drains are: what is bound elsewhere is known in so long. */
+const lookMs = 2000
+/**
+ * A replica that does not know yet that a topic was bound elsewhere publishes to where it was for so long at the most: until
+ * it looks, and for the second that a call to the broker has to give in. Only what is empty for longer is.
+ */
+const quietMs = 5000
+/** How long what a replica has and has not settled keeps others from calling it empty. */
+const heldMs = 10_000
+
+/** Sees that what topics were bound to before is consumed to its end, and that topics that are bound elsewhere are let go. */
+export class Drains {
+  readonly #context: DeliveryContext
+  readonly #catalog: Catalog
+  readonly #fanouts: Fanouts
+  readonly #changed: () => void
+  /** Since when each is empty. */
+  readonly #emptySince = new Map<Draining, number>()
+  /** Events that were left behind, as this replica counted them. */
+  readonly #left = new Map<string, number>()
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #looking: Promise<void> = Promise.resolve()
+  #isStopped = false
+
+  /** `changed` is told when a topic is drained, or let go. */
+  constructor(context: DeliveryContext, catalog: Catalog, fanouts: Fanouts, changed: () => void) {
+    this.#context = context
+    this.#catalog = catalog
+    this.#fanouts = fanouts
+    this.#changed = changed
+  }
+
+  /** Resolves once it is known which topics may be published to. */
+  async start(): Promise<void> {
+    this.#looking = this.#look()
+    await this.#looking
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    clearTimeout(this.#timer)
+    await this.#looking
+  }
+
+  /** How many events of a topic's groups were left behind since this replica started. */
+  get left(): readonly { readonly topic: string; readonly events: number }[] {
+    return [...this.#left].map(([topic, events]) => ({ topic, events }))
+  }
+
+  async #look(): Promise<void> {
+    const { store, log } = this.#context
+    try {
+      const [bindings, drains] = await Promise.all([store.bindings.list(), store.bindings.drains()])
+      for (const { topic, broker, epoch } of bindings) this.#supersede(topic, broker, epoch)
+      await Promise.all(this.#context.topics.list().map((topic) => this.#follow(topic, drains)))
+    } catch (error) {
+      log('warn', 'What topics are bound to cannot be looked up; trying again.', {
+        cause: toGatewayError(error).message,
+      })
+    }
+    if (!this.#isStopped) this.#timer = setTimeout(() => void this.start(), lookMs)
+  }
+
+  #supersede(name: string, broker: string, epoch: number): void {
+    const { topics, log } = this.#context
+    const topic = topics.resolve(name)
+    if (topic === undefined || topic.superseded !== undefined || topic.epoch >= epoch) return
+    topics.supersede(name, broker)
+    log('error', 'A topic was bound to another broker by another replica; this one lets go of it.', {
+      topic: name,
+      here: topic.brokerName,
+      now: broker,
+    })
+    this.#changed()
+  }
+
+  async #follow(topic: OpenTopic, drains: readonly Drain[]): Promise<void> {
+    const { draining } = topic
+    if (draining === undefined || topic.superseded !== undefined) return
+    const drain = drains.find((one) => one.topic === topic.name && one.epoch === draining.epoch)
+    if (drain === undefined) this.#drained(topic)
+    else {
+      try {
+        await this.#tend(topic, draining, drain)
+      } catch (error) {
+        this.#emptySince.delete(draining)
+        this.#context.log('warn', 'How far a topic is drained is not known; trying again.', {
+          topic: topic.name,
+          broker: draining.brokerName,
+          cause: toGatewayError(error).message,
+        })
+      }
+    }
+    this.#gate(topic)
+  }
+
+  async #tend(topic: OpenTopic, draining: Draining, drain: Drain): Promise<void> {
+    const { bindings } = this.#context.store
+    const now = this.#context.clock.now()
+    if (this.#fanouts.isHolding(draining)) await bindings.holdDrain(drain, now + heldMs)
+    const subscribers = this.#catalog.known(topic.name).lanes.map(({ subscription }) => subscription)
+    const groups = await leftIn(draining, subscribers.length > 0)
+    const isLeft =
+      drain.leftAt !== undefined || (now >= draining.deadline && (await this.#leave(draining, drain, groups)))
+    const isEmptied = drain.emptiedAt !== undefined || (await this.#isEmpty(topic, draining, drain, groups, isLeft))
+    draining.progress = { isEmptied, isLeft, groups: groups.map(({ group, events }) => ({ group, events })) }
+    if (!isEmptied || groups.some(({ letters }) => letters > 0 && !isLeft)) return
+    // Detached subscriptions go on in the old log until they have read it.
+    if (subscribers.some(({ feed }) => feed.state !== 'attached' && located(topic, feed.next)?.binding === draining))
+      return
+    if (await bindings.forgetDrain(drain)) {
+      this.#context.log('info', 'A topic is drained: nothing of the broker that it was bound to before is needed.', {
+        topic: topic.name,
+        broker: draining.brokerName,
+      })
+    }
+    this.#drained(topic)
+  }
+
+  /** Whether it is empty for longer than any replica may still publish to it. */
+  async #isEmpty(
+    topic: OpenTopic,
+    draining: Draining,
+    drain: Drain,
+    groups: readonly GroupLeft[],
+    isLeft: boolean,
+  ): Promise<boolean> {
+    const { store, clock } = this.#context
+    const now = clock.now()
+    const isHeld = drain.heldUntil !== undefined && drain.heldUntil > now
+    if (isHeld || !groups.every((group) => isDrained(group, isLeft)) || this.#isOvertaken(topic, draining)) {
+      this.#emptySince.delete(draining)
+      return false
+    }
+    const since = this.#emptySince.get(draining) ?? performance.now()
+    this.#emptySince.set(draining, since)
+    if (performance.now() - since < quietMs || now - draining.since < quietMs) return false
+    if (await store.bindings.markDrain(drain, 'emptied', now)) {
+      const fields = { topic: topic.name, broker: draining.brokerName }
+      this.#context.log(
+        'info',
+        'The groups of a topic have nothing more at the broker that it was bound to before.',
+        fields,
+      )
+    }
+    return true
+  }
+
+  /** Whether a subscription in order would get events of the new broker before those that it still reads from the old log. */
+  #isOvertaken(topic: OpenTopic, draining: Draining): boolean {
+    if (topic.broker.log !== undefined) return false
+    return this.#catalog.known(topic.name).lanes.some(({ subscription: { ordering, feed } }) => {
+      return ordering === 'key' && feed.state !== 'attached' && located(topic, feed.next)?.binding === draining
+    })
+  }
+
+  /** The deadline is over: what pull groups have not taken stays where it is, and is told. */
+  async #leave(draining: Draining, drain: Drain, groups: readonly GroupLeft[]): Promise<boolean> {
+    const { store, clock, log } = this.#context
+    if (!(await store.bindings.markDrain(drain, 'left', clock.now()))) return true
+    for (const { group, events, letters, isPulled } of groups) {
+      if (!isPulled || (events === 0 && letters === 0)) continue
+      const { name: topic, brokerName: broker, brokerTopic } = draining
+      log('error', 'Events are left behind at the broker that a topic was bound to before: its deadline is over.', {
+        topic,
+        broker,
+        brokerTopic,
+        group,
+        events: events ?? 'unknown',
+        deadLetters: letters,
+      })
+      this.#left.set(topic, (this.#left.get(topic) ?? 0) + (events ?? 0) + letters)
+    }
+    return true
+  }
+
+  #drained({ name, draining }: OpenTopic): void {
+    if (draining !== undefined) this.#emptySince.delete(draining)
+    this.#context.topics.drained(name)
+    this.#changed()
+  }
+
+  /** Where keys are in order, nothing is published before what was published before is consumed. */
+  #gate({ name, isOrdered, draining, publisher }: OpenTopic): void {
+    if (draining === undefined) return
+    const byKey = this.#catalog.known(name).lanes.some(({ subscription }) => subscription.ordering === 'key')
+    if (draining.progress.isEmptied || !(isOrdered === true || byKey)) {
+      publisher.open()
+      return
+    }
+    const left = draining.progress.groups.filter(({ events }) => events !== 0).map(({ group }) => group)
+    const waits = left.length === 0 ? '' : ` Waiting for: ${left.join(', ')}.`
+    const detail = `Topic ${name} is ordered by key, and what it has at broker ${draining.brokerName}, where it was before, is consumed first.${waits}`
+    publisher.close(new GatewayError('unavailable', detail, { retryAfterMs: lookMs }))
+  }
+}
