@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { answer, hang, Receiver, type Script } from '../delivery/receiver.ts'
 import { cloudEvent, until } from '../http/events.ts'
-import { Hook } from './hook.ts'
+import { Hook, quickly } from './hook.ts'
 import { Stage } from './stage.ts'
 
 /** Against hanging: a boot takes seconds, and so does what a killed gateway had leased. */
@@ -29,7 +29,7 @@ export function webhookRestarts(at: () => Stage): void {
         else if (++taken <= 20) answer()(request, ...more)
         else hang(request, ...more)
       }
-      const policy = { retry: { schedule: Array.from({ length: 50 }, () => '1s') }, breaker: { minimum: 100_000 } }
+      const policy = { ...quickly, timeout: '2s', retry: { schedule: Array.from({ length: 50 }, () => '1s') } }
       const hook = await Hook.subscribe(() => stage.client, receiver, topic, { policy }, script)
       const ids = Array.from({ length: 60 }, (_, i) => (i % 10 === 0 ? `bad-${i}` : `e-${i}`))
       const events = ids.map((id, i) => cloudEvent(id, { partitionkey: `k${i % 9}` }))
