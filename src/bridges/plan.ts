@@ -45,8 +45,3 @@ export type BridgePoint =
   | 'bridge-after-publish'
   | 'bridge-before-settle'
   | 'bridge-after-settle'
-
-/** The group of a bridge on its source. Whoever pulled it over HTTP would take events away from the target. */
-export function bridgeGroup(name: string): string {
-  return `sluice.bridge.${name}`
-}

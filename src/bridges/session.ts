@@ -1,6 +1,7 @@
 import type { Consumer, Delivery, Outcome, PublishResult } from '../core/broker.ts'
 import { GatewayError, type ItemError, toGatewayError } from '../core/errors.ts'
 import { eventBytes } from '../core/event.ts'
+import type { BoundTopic } from '../core/topic.ts'
 import { Credit } from '../delivery/credit.ts'
 import { matches } from '../delivery/match/matcher.ts'
 import { pause } from '../delivery/timing.ts'
@@ -24,11 +25,17 @@ interface Held {
   suspect: boolean
 }
 
+/** From one binding of the source, which may have two, to the target. */
+interface Way extends Pick<BridgePlan, 'to' | 'filters'> {
+  readonly from: BoundTopic
+}
+
 /** What a session reports of itself. */
 export interface SessionWatch {
   moved(events: number): void
   filtered(): void
-  refused(held: Delivery, error: ItemError, kept: boolean): void
+  /** Answers whether so many were refused in a row that the target is to be given time. */
+  refused(held: Delivery, error: ItemError, kept: boolean): boolean
   /** Events are pulled. */
   reads(): void
   /** The target takes events, or does not. */
@@ -42,7 +49,7 @@ export interface SessionWatch {
  */
 export class Session {
   readonly #context: BridgeContext
-  readonly #plan: BridgePlan
+  readonly #way: Way
   readonly #consumer: Consumer
   readonly #backoff: Backoff
   readonly #watch: SessionWatch
@@ -54,9 +61,9 @@ export class Session {
   #fault: unknown
   #wake: (() => void) | undefined
 
-  constructor(context: BridgeContext, plan: BridgePlan, consumer: Consumer, backoff: Backoff, watch: SessionWatch) {
+  constructor(context: BridgeContext, way: Way, consumer: Consumer, backoff: Backoff, watch: SessionWatch) {
     this.#context = context
-    this.#plan = plan
+    this.#way = way
     this.#consumer = consumer
     this.#backoff = backoff
     this.#watch = watch
@@ -101,13 +108,13 @@ export class Session {
     const { event } = delivery
     const held: Held = { delivery, revoked, bytes: eventBytes(event), suspect: false }
     this.#credit.take(held.bytes)
-    if (!matches(this.#plan.filters, event)) {
+    if (!matches(this.#way.filters, event)) {
       this.#watch.filtered()
       this.#done.push({ held, outcome: { kind: 'ack' } })
       return
     }
     try {
-      this.#plan.to.publisher.checkSize(event)
+      this.#way.to.publisher.checkSize(event)
       this.#queue.push(held)
     } catch (error) {
       this.#refuse(held, toGatewayError(error).toItem())
@@ -136,7 +143,7 @@ export class Session {
       for (const { revoked, bytes } of this.#queue) if (revoked.aborted) this.#credit.give(bytes)
       this.#queue = this.#queue.filter(({ revoked }) => !revoked.aborted)
     }
-    const most = this.#plan.to.broker.capabilities.publish
+    const most = this.#way.to.broker.capabilities.publish
     let count = 0
     let bytes = 0
     for (const held of this.#queue) {
@@ -154,7 +161,7 @@ export class Session {
     failpoint?.('bridge-before-publish')
     const events = taken.map(({ delivery }) => delivery.event)
     const bytes = taken.reduce((sum, held) => sum + held.bytes, 0)
-    const results = await this.#plan.to.publisher.publish(events, { paced: true, bytes })
+    const results = await this.#way.to.publisher.publish(events, { paced: true, bytes })
     failpoint?.('bridge-after-publish')
     return this.#judge(taken, results)
   }
@@ -170,7 +177,7 @@ export class Session {
         moved++
         this.#done.push({ held, outcome: { kind: 'ack' } })
       } else if (isRefusal(result) && taken.length === 1) {
-        this.#refuse(held, result.error)
+        if (this.#refuse(held, result.error)) failure = result.error
       } else {
         if (isRefusal(result)) {
           held.suspect = true
@@ -182,18 +189,19 @@ export class Session {
     this.#queue.splice(0, taken.length, ...left)
     this.#watch.moved(moved)
     if (suspects > 0) return undefined
-    if (failure === undefined) {
+    if (failure === undefined && moved > 0) {
       this.#backoff.reset()
       this.#watch.takes()
     }
     return failure
   }
 
-  #refuse(held: Held, error: ItemError): void {
-    const kept = this.#plan.from.broker.capabilities.reject
+  /** Answers whether the target is to be given time. */
+  #refuse(held: Held, error: ItemError): boolean {
+    const kept = this.#way.from.broker.capabilities.reject
     const reason = `${error.code}: ${error.detail}`
     this.#done.push({ held, outcome: kept ? { kind: 'reject', reason } : { kind: 'ack' } })
-    this.#watch.refused(held.delivery, error, kept)
+    return this.#watch.refused(held.delivery, error, kept)
   }
 
   /** Resolves when something was pulled, or it is over. */

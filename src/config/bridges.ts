@@ -1,15 +1,13 @@
 import { z } from 'zod'
-import { groupNameMax, systemTopic } from '../core/topic-name.ts'
+import { bridgeNameMax } from '../core/own-group.ts'
+import { systemTopic } from '../core/topic-name.ts'
 import { entryName, topicName } from './fields.ts'
-
-/** Its group on the source is `sluice.bridge.<name>`. */
-const nameMax = groupNameMax - 'sluice.bridge.'.length
 
 const bridge = z
   .strictObject({
     from: topicName,
     to: topicName.refine((topic) => topic !== systemTopic, { error: `only the gateway publishes to ${systemTopic}` }),
-    name: entryName.max(nameMax, `must have at most ${nameMax} characters`).optional(),
+    name: entryName.max(bridgeNameMax, `must have at most ${bridgeNameMax} characters`).optional(),
     start: z.enum(['earliest', 'latest']).default('latest'),
     /** Checked against the form that subscriptions have, once that is loaded. */
     filters: z.array(z.unknown()).default([]),
@@ -17,8 +15,8 @@ const bridge = z
   .superRefine(({ from, to, name }, context) => {
     if (from === to)
       context.addIssue({ code: 'custom', path: ['to'], message: 'is the topic that the events come from' })
-    if (name === undefined && usualName(from, to).length > nameMax) {
-      const message = `is required here, with at most ${nameMax} characters: ${usualName(from, to)} would be too long`
+    if (name === undefined && usualName(from, to).length > bridgeNameMax) {
+      const message = `is required here, with at most ${bridgeNameMax} characters: ${usualName(from, to)} would be too long`
       context.addIssue({ code: 'custom', path: ['name'], message })
     }
   })

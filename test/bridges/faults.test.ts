@@ -76,6 +76,21 @@ describe('an event that the target refuses', () => {
   })
 })
 
+test('a target that refuses everything is given time, and somebody has it to see', async () => {
+  await stage.start()
+  const ids = range(400)
+  for (const [id] of ids) stage.target.items.set(id, { status: 'failed', code: 'unprocessable' })
+  await stage.publish(ids)
+  await until(20_000, 'it is told', async () => stage.logged.some((line) => line.startsWith('warn The target')))
+  await pause(2000)
+  expect(stage.refused.length).toBeGreaterThan(100)
+  expect(stage.refused.length).toBeLessThan(110)
+  stage.target.items.clear()
+  const moved = await stage.arrives(400 - stage.refused.length)
+  await settled()
+  expect(moved.length + stage.refused.length).toBe(400)
+})
+
 describe('a target that takes nothing', () => {
   test.each(['unavailable', 'permission_denied', 'not_found', 'throttled', 'misconfigured'] as const)(
     'because it is %s holds everything back, and loses nothing',

@@ -1,4 +1,5 @@
 import type { PullSource } from '../../core/group.ts'
+import { isBridgeGroup } from '../../core/own-group.ts'
 import type { OpenTopic } from '../../core/topic.ts'
 import { checkGroupName } from '../../core/topic-name.ts'
 import { type Call, param, topicFor } from '../route.ts'
@@ -16,7 +17,7 @@ interface Tended {
  */
 export function tended(call: Call): Tended {
   const name = param(call, 'group')
-  if (!name.startsWith('sluice.bridge.')) {
+  if (!isBridgeGroup(name)) {
     const { topic, group } = pullable(call)
     return { topic, group, source: topic.pulls }
   }
