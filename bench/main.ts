@@ -1,4 +1,6 @@
-// npm run bench -- publish|memory|kafka|match|fanout: see --help, and bench/README.md for what the figures mean.
+// npm run bench -- publish|memory|kafka|brokers|match|fanout: see --help, and bench/README.md for what the figures mean.
+import { measureBrokers } from './brokers/run.ts'
+import { checkBrokers } from './brokers/targets.ts'
 import { measureFanout } from './fanout/run.ts'
 import { fanoutTargets } from './fanout/targets.ts'
 import { measureKafka } from './kafka/run.ts'
@@ -13,6 +15,7 @@ import type { Row } from './measure/row.ts'
 import { type StartRow, start } from './measure/start.ts'
 import { measureMemory } from './memory.ts'
 import {
+  type BrokersOptions,
   type FanoutOptions,
   help,
   type KafkaSection,
@@ -24,6 +27,7 @@ import {
   type SectionOptions,
   UsageError,
 } from './options.ts'
+import { brokersText } from './report/brokers.ts'
 import {
   checksText,
   countsText,
@@ -101,6 +105,25 @@ async function kafka(options: SectionOptions<'kafka', KafkaSection>): Promise<bo
   return counts.every(({ ok }) => ok) && [...rows, ...(lag ? [lag] : [])].every(({ failures }) => failures === 0)
 }
 
+async function brokers(options: BrokersOptions): Promise<boolean> {
+  const machine = describeMachine(options.folder)
+  process.stderr.write(`${machineText(machine)}\n`)
+  const results = await measureBrokers(options)
+  const rows = results.flatMap(({ rows }) => rows)
+  const counts = results.flatMap(({ broker, counts }) =>
+    counts.map((count) => ({ ...count, section: `${broker} · ${count.section}` })),
+  )
+  const targets = checkBrokers(results)
+  print(options, { machine, brokers: results, targets }, [
+    machineText(machine),
+    `1 KiB events; medians of ${options.rounds} rounds of ${options.seconds} s, in turn; each broker on the same machine`,
+    brokersText(results),
+    countsText(counts),
+    checksText(targets),
+  ])
+  return counts.every(({ ok }) => ok) && rows.every(({ failures }) => failures === 0)
+}
+
 async function match(options: MatchOptions): Promise<boolean> {
   const machine = describeMachine(options.folder)
   const runs = measureMatch(options)
@@ -127,6 +150,7 @@ function run(options: Options): Promise<boolean> {
   if (options.command === 'publish') return publish(options)
   if (options.command === 'match') return match(options)
   if (options.command === 'fanout') return fanout(options)
+  if (options.command === 'brokers') return brokers(options)
   return options.command === 'kafka' ? kafka(options) : memory(options)
 }
 

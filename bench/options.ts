@@ -1,14 +1,17 @@
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { type BrokerName, brokerNames } from './brokers/known.ts'
 
 const sections = {
   publish: ['closed', 'open', 'ndjson', 'batch', 'read', 'start'],
   kafka: ['closed', 'open', 'batch', 'ndjson', 'read', 'memory', 'three'],
+  brokers: ['full', 'batch', 'ndjson', 'open', 'consume'],
   fanout: ['one', 'hundred', 'fifty', 'rows', 'log', 'both', 'latency', 'among', 'parked', 'many'],
 } as const
 export type Section = (typeof sections.publish)[number]
 export type KafkaSection = (typeof sections.kafka)[number]
+export type BrokersSection = (typeof sections.brokers)[number]
 export type FanoutSection = (typeof sections.fanout)[number]
 
 /** What a lab is run with. */
@@ -51,7 +54,12 @@ export interface FanoutOptions extends SectionOptions<'fanout', FanoutSection> {
   readonly parked: number
 }
 
+export interface BrokersOptions extends SectionOptions<'brokers', BrokersSection> {
+  readonly brokers: readonly BrokerName[]
+}
+
 export type Options =
+  | BrokersOptions
   | FanoutOptions
   | MemoryOptions
   | MatchOptions
@@ -63,12 +71,14 @@ export const help = `Measures this gateway against its ceiling: the same HTTP st
   npm run bench -- publish [options]   throughput, latency, CPU and memory of publishing, reading and starting
   npm run bench -- memory [options]    resident memory at full rate with retention on
   npm run bench -- kafka [options]     the gateway over a Kafka that is started for it, beside its client library alone
+  npm run bench -- brokers [options]   the gateway over each broker, beside its client library alone
   npm run bench -- match [options]     finding the subscriptions of an event among 10 to 10,000
   npm run bench -- fanout [options]    delivering webhooks, beside a bare loop of signed POSTs
 
-publish, kafka, fanout (match: --quick and --rounds):
+publish, kafka, brokers, fanout (match: --quick and --rounds):
   --only LIST      some of ${sections.publish.join(', ')} (comma separated);
                    for kafka of ${sections.kafka.join(', ')};
+                   for brokers of ${sections.brokers.join(', ')};
                    for fanout of ${sections.fanout.join(', ')}
   --quick          two short rounds each; for a look, not for figures
   --rounds N       rounds for each server (default 5)
@@ -76,6 +86,8 @@ publish, kafka, fanout (match: --quick and --rounds):
 memory:
   --minutes N      how long, for each server (default 10)
   --server NAME    memory or durable (default: one after the other)
+brokers:
+  --broker LIST    some of ${brokerNames.join(', ')}
 fanout:
   --store NAME     sqlite or postgres, which is started for it (default sqlite)
   --parked N       rows that wait in the store, for the section of that name (default 1000000)
@@ -93,8 +105,18 @@ Examples:
   npm run --silent bench -- publish --json > result.json
   npm run bench -- memory --server durable --minutes 3
   npm run bench -- kafka --only closed,three
+  npm run bench -- brokers --broker rabbitmq,nats --only consume
   npm run bench -- fanout --only one,hundred
 `
+
+const commands = [
+  'publish',
+  'memory',
+  'kafka',
+  'brokers',
+  'match',
+  'fanout',
+] as const satisfies readonly Options['command'][]
 
 /** Wrong use of the command line. */
 export class UsageError extends Error {}
@@ -105,7 +127,7 @@ export function parseOptions(words: readonly string[]): Options | undefined {
   if (values.help === true) return undefined
   const [command, ...more] = positionals
   if (!isCommand(command) || more.length > 0) {
-    throw new UsageError(`Say what to measure: publish, memory, kafka, match or fanout. See --help.`)
+    throw new UsageError(`Say what to measure: ${commands.slice(0, -1).join(', ')} or ${commands.at(-1)}. See --help.`)
   }
   const json = values.json === true
   const lab = {
@@ -117,12 +139,16 @@ export function parseOptions(words: readonly string[]): Options | undefined {
     calm: values.calm === true,
     profile: values.profile === undefined ? undefined : resolve(values.profile),
   }
-  if (command === 'publish') return { ...lab, command, json, only: sectionsOf(values.only, sections.publish) }
-  if (command === 'kafka') return { ...lab, command, json, only: sectionsOf(values.only, sections.kafka) }
+  if (command === 'publish') return { ...lab, command, json, only: listOf('only', values.only, sections.publish) }
+  if (command === 'kafka') return { ...lab, command, json, only: listOf('only', values.only, sections.kafka) }
+  if (command === 'brokers') {
+    const brokers = listOf('broker', values.broker, brokerNames)
+    return { ...lab, command, json, only: listOf('only', values.only, sections.brokers), brokers }
+  }
   if (command === 'match') return { ...lab, command, json }
   if (command === 'fanout') {
     const parked = positive('parked', values.parked, lab.quick ? 20_000 : 1_000_000)
-    const only = sectionsOf(values.only, sections.fanout)
+    const only = listOf('only', values.only, sections.fanout)
     return { ...lab, command, json, only, store: storeOf(values.store), parked }
   }
   const minutes = positive('minutes', values.minutes, 10)
@@ -130,7 +156,7 @@ export function parseOptions(words: readonly string[]): Options | undefined {
 }
 
 function isCommand(word: string | undefined): word is Options['command'] {
-  return ['publish', 'memory', 'kafka', 'match', 'fanout'].includes(word ?? '')
+  return commands.some((command) => command === word)
 }
 
 function parse(words: readonly string[]) {
@@ -140,6 +166,7 @@ function parse(words: readonly string[]) {
       allowPositionals: true,
       options: {
         only: { type: 'string' },
+        broker: { type: 'string' },
         quick: { type: 'boolean' },
         rounds: { type: 'string' },
         seconds: { type: 'string' },
@@ -160,12 +187,12 @@ function parse(words: readonly string[]) {
   }
 }
 
-function sectionsOf<S extends string>(text: string | undefined, known: readonly S[]): readonly S[] {
+function listOf<S extends string>(name: string, text: string | undefined, known: readonly S[]): readonly S[] {
   if (text === undefined) return known
   const wanted = text.split(',')
-  const stray = wanted.find((name) => !known.some((section) => section === name))
-  if (stray !== undefined) throw new UsageError(`--only knows ${known.join(', ')}, not ${stray}.`)
-  return known.filter((section) => wanted.includes(section))
+  const stray = wanted.find((word) => !known.some((one) => one === word))
+  if (stray !== undefined) throw new UsageError(`--${name} knows ${known.join(', ')}, not ${stray}.`)
+  return known.filter((one) => wanted.includes(one))
 }
 
 function serversOf(text: string | undefined): readonly ('memory' | 'durable')[] {

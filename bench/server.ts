@@ -2,33 +2,37 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Releases } from './release.ts'
 import { type Usage, usageOf } from './usage.ts'
 
+/** As `type` in the gateway's configuration says it. */
+export type BrokerType = 'kafka' | 'rabbitmq' | 'sqs' | 'nats'
+
 /**
- * `dev` is the gateway as a newcomer starts it; only its start is measured. Over Kafka: `kafka` is the gateway, `one` the
- * server that sends a record for each request, and `client` the client library alone.
+ * `dev` is the gateway as a newcomer starts it; only its start is measured. Over a broker the gateway is called as that is;
+ * `one` is the server that sends a record for each request, `client` the client library alone, and `port` the adapter
+ * without HTTP.
  */
 export type ServerKind =
   | 'ceiling'
   | 'memory'
   | 'durable'
   | 'dev'
-  | 'kafka'
+  | BrokerType
   | 'one'
   | 'client'
+  | 'port'
   /** Delivering: the bare loops that it is compared to, the gateway, and the gateway among trouble. */
   | 'request'
   | 'dispatch'
   | 'fanout'
   | 'troubled'
 
-/** A topic of a Kafka cluster. */
-export interface KafkaTopic {
-  readonly bootstrap: readonly string[]
+/** A topic of a broker: what the configuration has under both. */
+interface BrokerTopic {
+  readonly entry: object
   readonly topic: string
-  readonly partitions: number
+  readonly ensure: object
 }
 
 export interface Server {
@@ -47,8 +51,10 @@ export interface ServerOptions {
   readonly dataIn: string
   readonly token: string | undefined
   readonly retention?: string
-  /** What `kafka` and `one` publish to. */
-  readonly kafka?: KafkaTopic
+  /** Where the gateway publishes to, instead of its own log. */
+  readonly broker?: BrokerTopic
+  /** The words for node of the server `one`. */
+  readonly one?: readonly string[]
   /** The URL of a Postgres database, where that is the store. */
   readonly database?: string
   /** Called with the folder of its data before it starts. */
@@ -103,10 +109,7 @@ function isDelivering(kind: ServerKind): boolean {
 
 function commandOf(kind: ServerKind, folder: string, options: ServerOptions): string[] {
   if (kind === 'ceiling') return ['bench/ceiling.ts']
-  if (kind === 'one') {
-    const { bootstrap, topic } = options.kafka!
-    return [fileURLToPath(new URL('./kafka/one-record.ts', import.meta.url)), bootstrap.join(), topic]
-  }
+  if (options.one !== undefined) return [...options.one]
   const cli = 'src/cli/main.ts'
   if (kind === 'dev') return [cli, 'dev', '--data', folder, '--port', '0', '--json']
   const file = join(folder, 'sluice.json')
@@ -117,12 +120,12 @@ function commandOf(kind: ServerKind, folder: string, options: ServerOptions): st
 function configurationOf(
   kind: ServerKind,
   folder: string,
-  { token, retention, kafka, database }: ServerOptions,
+  { token, retention, broker, database }: ServerOptions,
 ): object {
   const hash = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex')}`
   const place = kind === 'memory' ? { memory: true } : { path: join(folder, 'log.db') }
   return {
-    ...(kafka === undefined ? embedded(place, retention) : overKafka(kafka)),
+    ...(broker === undefined ? embedded(place, retention) : overBroker(broker)),
     store:
       database === undefined ? { type: 'sqlite', path: join(folder, 'store.db') } : { type: 'postgres', url: database },
     ...(database !== undefined && { encryptionKey: benchKey }),
@@ -138,11 +141,8 @@ function embedded(place: object, retention: string | undefined): object {
   }
 }
 
-function overKafka({ bootstrap, topic, partitions }: KafkaTopic): object {
-  return {
-    brokers: { log: { type: 'kafka', bootstrap } },
-    topics: { bench: { broker: 'log', name: topic, ensure: { partitions } } },
-  }
+function overBroker({ entry, topic, ensure }: BrokerTopic): object {
+  return { brokers: { log: entry }, topics: { bench: { broker: 'log', name: topic, ensure } } }
 }
 
 function listening(kind: ServerKind, child: ChildProcess): Promise<string> {

@@ -39,7 +39,7 @@ export async function latency(bench: Bench): Promise<Row[]> {
       await round()
       const name = destinations === 1 ? '1 destination' : `1 of ${destinations} destinations`
       const samples = await bench.lab.interleave(`latency, ${name}`, [{ kind: 'fanout', round }])
-      rows.push(...rowsOf(`publish to delivery at ${ratePerSecond}/s`, name, samples, 'fanout'))
+      rows.push(...rowsOf(`publish to delivery at ${ratePerSecond}/s`, name, samples, ['fanout']))
     } finally {
       await site.stop()
     }
@@ -83,7 +83,7 @@ async function compare(
     })
     for (const { round } of entries) await round()
     const samples = await bench.lab.interleave(name, entries)
-    return rowsOf(`publish to delivery at ${ratePerSecond}/s`, name, samples, 'fanout')
+    return rowsOf(`publish to delivery at ${ratePerSecond}/s`, name, samples, ['fanout'])
   } finally {
     for (const site of sites) await site.stop()
   }
@@ -110,7 +110,7 @@ export async function many(bench: Bench): Promise<Row[]> {
     }
     await round()
     const samples = await lab.interleave('many', [{ kind: 'fanout', round }])
-    return rowsOf('10 events at once', `each to ${matching} of ${subscriptions}`, samples, 'fanout')
+    return rowsOf('10 events at once', `each to ${matching} of ${subscriptions}`, samples, ['fanout'])
   } finally {
     await site.stop()
   }

@@ -41,7 +41,7 @@ export async function backlog(bench: Bench, plan: BacklogPlan): Promise<Row[]> {
     await round(Math.ceil(plan.burst / 3))
     const events = lab.options.quick ? Math.ceil(plan.burst / 4) : plan.burst
     const samples = await lab.interleave(name, [...bare.entries, { kind: 'fanout', round: () => round(events) }])
-    return rowsOf('a backlog', name, samples, 'request')
+    return rowsOf('a backlog', name, samples, ['request'])
   } finally {
     await site.stop()
     await bare.stop()
@@ -127,7 +127,7 @@ export async function both(bench: Bench): Promise<Row[]> {
       }
       await round()
       const samples = await lab.interleave(`both, ${name}`, [...bare.entries, { kind: 'fanout', round }])
-      rows.push(...rowsOf('publishing and delivering at once', name, samples, 'request'))
+      rows.push(...rowsOf('publishing and delivering at once', name, samples, ['request']))
     }
     return rows
   } finally {

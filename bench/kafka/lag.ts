@@ -1,10 +1,11 @@
+import { type Broker, benchGroup } from '../brokers/broker.ts'
+import { startGateway } from '../brokers/contest.ts'
 import { eventBytes } from '../load/job.ts'
 import { startLoad } from '../load.ts'
 import { wholeLog } from '../measure/count.ts'
 import type { Lab } from '../measure/lab.ts'
 import { fill } from '../measure/read.ts'
 import { points } from '../memory.ts'
-import type { Cluster } from './cluster.ts'
 
 /** Many slow readers and a fast one, all from the beginning of a long log. */
 export interface LagRun {
@@ -30,17 +31,17 @@ const slowBytesPerSecond = 4096
 const sampleMs = 100
 const samplesPerPoint = 10
 
-export async function measureLag(lab: Lab, cluster: Cluster): Promise<LagRun> {
+export async function measureLag(lab: Lab, broker: Broker): Promise<LagRun> {
   const wanted = lab.options.quick ? events / 10 : events
   const seconds = lab.options.quick ? 5 : 30
-  const kafka = cluster.at('lag')
-  const filler = await lab.start('kafka', { kafka })
+  const topic = 'lag'
+  const filler = await startGateway(lab, broker, topic)
   lab.progress(`memory · publishing ${wanted} events`)
   await fill(filler, wanted)
   await filler.server.stop()
-  const lag = await cluster.stored(kafka.topic)
+  const lag = await broker.stored(topic, benchGroup)
   // Its memory is to be that of reading.
-  const gateway = await lab.start('kafka', { kafka })
+  const gateway = await startGateway(lab, broker, topic)
   const { server } = gateway
   const samples: number[] = []
   const idleMB = server.usage().rssMB
@@ -81,6 +82,6 @@ export async function measureLag(lab: Lab, cluster: Cluster): Promise<LagRun> {
     clearInterval(watch)
     await load.stop()
     await server.stop()
-    await cluster.remove(kafka.topic)
+    await broker.remove(topic)
   }
 }

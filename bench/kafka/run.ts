@@ -1,11 +1,13 @@
+import type { Broker } from '../brokers/broker.ts'
+import { type Started, startBroker } from '../brokers/known.ts'
+import { batch, ndjson, open } from '../brokers/publish.ts'
 import type { Count } from '../measure/count.ts'
 import { Lab } from '../measure/lab.ts'
 import type { Measured } from '../measure/publish.ts'
 import type { Row } from '../measure/row.ts'
 import type { KafkaSection, SectionOptions } from '../options.ts'
-import { Cluster } from './cluster.ts'
+import { closed, three } from './closed.ts'
 import { type LagRun, measureLag } from './lag.ts'
-import { batch, closed, ndjson, open, three } from './publish.ts'
 import { read } from './read.ts'
 
 interface KafkaResult {
@@ -14,7 +16,7 @@ interface KafkaResult {
   readonly lag: LagRun | undefined
 }
 
-const measurements: Record<Exclude<KafkaSection, 'memory'>, (lab: Lab, cluster: Cluster) => Promise<Measured>> = {
+const measurements: Record<Exclude<KafkaSection, 'memory'>, (lab: Lab, broker: Broker) => Promise<Measured>> = {
   closed,
   open,
   batch,
@@ -29,19 +31,20 @@ export async function measureKafka(options: SectionOptions<'kafka', KafkaSection
   const rows: Row[] = []
   const counts: Count[] = []
   let lag: LagRun | undefined
-  let cluster: Cluster | undefined
+  let started: Started | undefined
   try {
     for (const section of options.only) {
-      const nodes = section === 'three' ? 3 : 1
-      if (cluster?.nodes !== nodes) {
-        await cluster?.stop()
-        cluster = await Cluster.start(lab, nodes)
+      const name = section === 'three' ? 'kafka3' : 'kafka'
+      if (started?.name !== name) {
+        await started?.stop()
+        started = await startBroker(lab, name)
       }
+      const { broker } = started
       if (section === 'memory') {
-        lag = await measureLag(lab, cluster)
+        lag = await measureLag(lab, broker)
         continue
       }
-      const measured = await measurements[section](lab, cluster)
+      const measured = await measurements[section](lab, broker)
       rows.push(...measured.rows)
       counts.push(...measured.counts)
     }

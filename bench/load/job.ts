@@ -5,6 +5,7 @@ export type Job = (
   | { readonly kind: 'open'; readonly ratePerSecond: number }
   | { readonly kind: 'stream' }
   | { readonly kind: 'read'; readonly path: string }
+  | { readonly kind: 'pull'; readonly path: string; readonly max: number; readonly events: number }
   | { readonly kind: 'slow'; readonly path: string; readonly bytesPerSecond: number }
 ) & {
   readonly port: number

@@ -93,6 +93,11 @@ export function streamChunk(lines: number, ids: IdCounter): EventBlock {
 
 export const streamEnd = '0\r\n\r\n'
 
+export function jsonRequest(job: Job, target: string, body: string): string {
+  const headers = ['content-type: application/json', `content-length: ${body.length}`]
+  return head(job, 'POST', target, headers) + body
+}
+
 export function readRequest(job: Job, target: string): string {
   return head(job, 'GET', target, ['accept: application/x-ndjson'])
 }

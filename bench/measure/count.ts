@@ -1,10 +1,9 @@
-import type { ServerKind } from '../server.ts'
 import type { HttpSubject } from './lab.ts'
 
 /** Whether a log holds what was acknowledged: no speed is had by losing events. */
 export interface Count {
   readonly section: string
-  readonly server: ServerKind
+  readonly server: string
   readonly sent: number
   readonly acknowledged: number
   readonly stored: number
@@ -25,7 +24,7 @@ export async function countStored(section: string, subject: HttpSubject): Promis
 
 export function countOf(
   section: string,
-  { kind, sent, acknowledged }: { kind: ServerKind; sent: number; acknowledged: number },
+  { kind, sent, acknowledged }: { kind: string; sent: number; acknowledged: number },
   stored: number,
 ): Count {
   return { section, server: kind, sent, acknowledged, stored, ok: acknowledged <= stored && stored <= sent }

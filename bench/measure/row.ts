@@ -53,8 +53,14 @@ export function spread(values: readonly number[]): Spread {
   return { median, min: sorted[0]!, max: sorted.at(-1)! }
 }
 
-/** A row for each server, compared to `base`. */
-export function rowsOf(section: string, setting: string, samples: Samples, base: ServerKind = 'ceiling'): Row[] {
+/** A row for each server, compared to the slowest of `bases`. */
+export function rowsOf(
+  section: string,
+  setting: string,
+  samples: Samples,
+  bases: readonly ServerKind[] = ['ceiling'],
+): Row[] {
+  const base = slowest(samples, bases)
   const theirs = samples.get(base)
   const one = samples.get('one')
   return [...samples].map(([server, own]) => {
@@ -70,8 +76,8 @@ export function rowsOf(section: string, setting: string, samples: Samples, base:
       setting,
       server,
       perSecond: spread(own.map(rate)).median,
-      ...(theirs !== undefined && server !== base && { base, ...compare(own, theirs) }),
-      ...(one !== undefined && server === 'kafka' && { overOne: ratioOf(own, one) }),
+      ...(theirs !== undefined && !bases.includes(server) && { base, ...compare(own, theirs) }),
+      ...(one !== undefined && server !== 'one' && server !== base && { overOne: ratioOf(own, one) }),
       p50: merged.percentileMs(50),
       p99: merged.percentileMs(99),
       p999: merged.percentileMs(99.9),
@@ -86,6 +92,11 @@ export function rowsOf(section: string, setting: string, samples: Samples, base:
       ...(late.length > 0 && { lateP99: Latencies.merge(late).percentileMs(99) }),
     }
   })
+}
+
+function slowest(samples: Samples, bases: readonly ServerKind[]): ServerKind {
+  const median = (kind: ServerKind): number => spread((samples.get(kind) ?? []).map(rate)).median
+  return bases.toSorted((one, other) => median(one) - median(other))[0]!
 }
 
 type Comparison = Pick<Row, 'ratio' | 'p99Ratio' | 'p99Over' | 'p50Over'>

@@ -34,7 +34,7 @@ interface Surroundings<T> {
   readonly brokerCpu?: () => number
 }
 
-const reading: ReadonlySet<string> = new Set(['read', 'consume', 'slow'])
+const reading: ReadonlySet<string> = new Set(['read', 'consume', 'pull', 'slow'])
 
 /** A server under load, and what it acknowledged so far. */
 export class Subject<S extends Contender, T extends { readonly kind: string }> {

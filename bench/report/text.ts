@@ -41,7 +41,12 @@ function sectionText(rows: readonly Row[]): string {
     figure(row.rssMB),
     figure(row.peakMB),
   ])
-  return [table([...head, ...more], body, 2), ...rows.flatMap(remarks), ...foreign(rows)].join('\n')
+  return [table([...head, ...more], body, 2), ...notes(rows)].join('\n')
+}
+
+/** What has to be known before the figures are believed. */
+export function notes(rows: readonly Row[]): string[] {
+  return [...rows.flatMap(remarks), ...foreign(rows)]
 }
 
 function foreign(rows: readonly Row[]): string[] {

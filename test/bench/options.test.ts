@@ -21,6 +21,15 @@ describe('the options of bench', () => {
     expect(() => parseOptions(['kafka', '--only', 'start'])).toThrow(UsageError)
   })
 
+  test('brokers are chosen, in the order of the report', () => {
+    expect(parseOptions(['brokers', '--broker', 'kafka,rabbitmq', '--only', 'consume,full'])).toMatchObject({
+      command: 'brokers',
+      brokers: ['rabbitmq', 'kafka'],
+      only: ['full', 'consume'],
+    })
+    expect(() => parseOptions(['brokers', '--broker', 'redis'])).toThrow(UsageError)
+  })
+
   test('match takes rounds, and no sections', () => {
     expect(parseOptions(['match', '--rounds', '3'])).toMatchObject({ command: 'match', rounds: 3, quick: false })
   })

@@ -61,6 +61,10 @@ export class RabbitNode {
     return this.#server?.running ?? false
   }
 
+  get pid(): number | undefined {
+    return this.#server?.pid
+  }
+
   /** The end of what the process has written. */
   get output(): string {
     return this.#server?.output ?? ''

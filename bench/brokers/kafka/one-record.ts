@@ -2,7 +2,7 @@
 // producer, asked once for each request.
 import { Producer } from '@platformatic/kafka'
 import { Hono } from 'hono'
-import { serveStack } from '../stack.ts'
+import { serveStack } from '../../stack.ts'
 import { producerOptions } from './library.ts'
 
 const json = { 'content-type': 'application/json' }

@@ -1,5 +1,11 @@
 import { type BaseOptions, ProduceAcks } from '@platformatic/kafka'
 
+/** Of the gateway's configuration. */
+export interface KafkaEntry {
+  readonly type: 'kafka'
+  readonly bootstrap: readonly string[]
+}
+
 /** The client library as its users would have it: every acknowledged record is on all replicas, once. */
 export function producerOptions(bootstrapBrokers: string[]) {
   return {

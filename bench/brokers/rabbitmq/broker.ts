@@ -1,0 +1,62 @@
+import { type ChannelModel, connect } from 'amqplib'
+import { type RabbitServer, startRabbitmq } from '../../../test/brokers/services/rabbitmq.ts'
+import { usageOf } from '../../usage.ts'
+import { type Broker, benchGroup, type Start } from '../broker.ts'
+import { queueOf, type RabbitEntry } from './entry.ts'
+
+export const start: Start = async (progress) => {
+  const server = await startRabbitmq({ progress })
+  return new RabbitBroker(server, await connect(server.url))
+}
+
+class RabbitBroker implements Broker {
+  readonly type = 'rabbitmq'
+  readonly ensure = {}
+  readonly keeps = 'groups'
+  readonly client = new URL('./client.ts', import.meta.url)
+  readonly entry: RabbitEntry
+  readonly #server: RabbitServer
+  readonly #connection: ChannelModel
+
+  constructor(server: RabbitServer, connection: ChannelModel) {
+    this.entry = { type: 'rabbitmq', url: server.url }
+    this.#server = server
+    this.#connection = connection
+  }
+
+  async create(topic: string): Promise<void> {
+    const channel = await this.#connection.createChannel()
+    const queue = queueOf(topic, benchGroup)
+    await channel.assertExchange(topic, 'topic', { durable: true })
+    await channel.assertQueue(queue, {
+      durable: true,
+      arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': -1 },
+    })
+    await channel.bindQueue(queue, topic, '#')
+    await channel.close()
+  }
+
+  async remove(topic: string): Promise<void> {
+    const channel = await this.#connection.createChannel()
+    await channel.deleteQueue(queueOf(topic, benchGroup))
+    await channel.deleteExchange(topic)
+    await channel.close()
+  }
+
+  async stored(topic: string, group: string): Promise<number> {
+    const channel = await this.#connection.createChannel()
+    const { messageCount } = await channel.checkQueue(queueOf(topic, group))
+    await channel.close()
+    return messageCount
+  }
+
+  cpuSeconds(): number | undefined {
+    const { pid } = this.#server.node
+    return pid === undefined ? undefined : usageOf(pid).cpuSeconds
+  }
+
+  async stop(): Promise<void> {
+    await this.#connection.close()
+    await this.#server.stop()
+  }
+}
