@@ -1,26 +1,76 @@
-import { describe, expect, test } from 'vitest'
-import { startTestGateway } from '../fixtures/gateway.ts'
-import { structuredType } from './events.ts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startTestGateway, type TestGateway } from '../fixtures/gateway.ts'
+import { cloudEvent, structuredType } from './events.ts'
+import { type Ask, lacking, refusedAsks } from './lacks.ts'
+import { subscribe } from './subscriptions.ts'
 
-describe('precedence', () => {
-  test('what the broker cannot do comes before a field that is wrong, and after a topic that is not there', async () => {
-    const weak = await startTestGateway({ capabilities: { publishDelayMs: 0, atomicPublishMax: 0 } })
-    try {
-      const there = await weak.topic()
-      for (const [query, capability] of [
-        ['?delay=1s', 'publishDelayMs'],
-        ['?atomic=true', 'atomicPublishMax'],
-        ['?delay=1s&bogus=1', 'publishDelayMs'],
-      ] as const) {
-        const answer = await weak.client.publish(there, 'no JSON', structuredType, { query })
-        expect(answer.problem, query).toMatchObject({ code: 'unsupported', capability })
-        expect((await weak.client.publish('nowhere', 'no JSON', structuredType, { query })).status).toBe(404)
-      }
-      expect(
-        (await weak.client.publish(there, '1', 'application/json', { query: '?delay=0s&atomic=false' })).status,
-      ).toBe(200)
-    } finally {
-      await weak.stop()
+const keys = {
+  all: { scopes: ['publish', 'consume', 'subscribe'] },
+  // Sees every topic, and may do nothing of this.
+  admin: { scopes: ['admin'] },
+  elsewhere: { scopes: ['publish:x.*', 'consume:x.*', 'subscribe:x.*'] },
+}
+
+describe('who asks comes before what is asked, and what the broker cannot do before what is wrong', () => {
+  let weak: TestGateway
+  let session: TestGateway
+  const asks: { readonly of: () => TestGateway; readonly capability: string; readonly ask: Ask }[] = []
+  beforeAll(async () => {
+    weak = await startTestGateway({ keys, capabilities: lacking })
+    session = await startTestGateway({ keys, capabilities: { receipt: 'session' } })
+    const topic = await weak.topic()
+    const { id } = await subscribe(weak.as('all'), topic)
+    await weak.as('all').put(`/v1/topics/${topic}/groups/g`)
+    for (const [capability, some] of refusedAsks(topic, id)) {
+      const of = () => (capability === 'receipt' ? session : weak)
+      for (const ask of some) asks.push({ of, capability, ask })
+    }
+    await session.topic({}, topic)
+  })
+  afterAll(() => Promise.all([weak.stop(), session.stop()]))
+
+  test('401, 404, 403, 501', async () => {
+    expect(asks.length).toBeGreaterThan(15)
+    for (const { of, capability, ask } of asks) {
+      const { method, target } = ask
+      const what = `${capability}: ${method} ${target}`
+      expect((await of().client.request(method, target, ask)).status, what).toBe(401)
+      expect((await of().as('elsewhere').request(method, target, ask)).status, what).toBe(404)
+      expect((await of().as('admin').request(method, target, ask)).status, what).toBe(403)
+      const refused = await of().as('all').request(method, target, ask)
+      expect([refused.status, refused.problem.capability], what).toEqual([501, capability])
     }
   })
+
+  test('400 where nothing lacks', async () => {
+    const strong = await startTestGateway()
+    try {
+      const topic = await strong.topic()
+      const { id } = await subscribe(strong.client, topic)
+      await strong.client.put(`/v1/topics/${topic}/groups/g`)
+      for (const ask of [...refusedAsks(topic, id).values()].flat()) {
+        const { method, target, json } = ask
+        const answer = await strong.client.request(method, target, ask)
+        const isRight = target.endsWith('?atomic=true') || target === '/v1/tickets'
+        expect(answer.status, `${method} ${target} ${JSON.stringify(json)}`).toBe(isRight ? 200 : 400)
+      }
+    } finally {
+      await strong.stop()
+    }
+  })
+})
+
+test('no delay and not atomic ask for nothing', async () => {
+  const weak = await startTestGateway({ capabilities: { publishDelayMs: 0, atomicPublishMax: 0 } })
+  try {
+    const topic = await weak.topic()
+    const query = '?delay=0s&atomic=false'
+    const event = JSON.stringify(cloudEvent('a'))
+    expect((await weak.client.publish(topic, event, structuredType, { query })).status).toBe(200)
+    for (const wanted of ['?delay=1s', '?atomic=true']) {
+      expect((await weak.client.publish('nowhere', event, structuredType, { query: wanted })).status).toBe(404)
+    }
+  } finally {
+    await weak.stop()
+  }
 })

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestGateway, type TestGateway } from '../fixtures/gateway.ts'
 import { batchType, cloudEvent } from '../http/events.ts'
+import { lacking, refusedAsks } from '../http/lacks.ts'
+import { subscribe } from '../http/subscriptions.ts'
 import { capabilitiesIn, describeTopic } from './described.ts'
 import {
   type Able,
@@ -15,22 +17,9 @@ import {
   strongerThan,
 } from './expectation.ts'
 import { step } from './step.ts'
-import { type Ask, WatchedClient } from './watched-client.ts'
+import { WatchedClient } from './watched-client.ts'
 
 // The suite's own judgement: what it lets pass must be what the capabilities say.
-
-const weak = {
-  receipt: 'portable',
-  groups: 'one',
-  replay: false,
-  publishDelayMs: 1000,
-  atomicPublishMax: 2,
-  seek: false,
-  reject: false,
-  extend: false,
-  nackDelayMs: 0,
-  exclusiveKeys: false,
-} as const
 
 let gateway: TestGateway
 let client: WatchedClient
@@ -49,7 +38,7 @@ const said = (more: Partial<Able['own']>): Able => {
 }
 
 beforeAll(async () => {
-  gateway = await startTestGateway({ capabilities: weak })
+  gateway = await startTestGateway({ capabilities: lacking })
   client = new WatchedClient(gateway.client.url)
   topic = await gateway.topic()
   able = await opened(gateway, topic)
@@ -75,63 +64,22 @@ test('only what can be stronger is asked for at a boot', () => {
   expect([...stronger.keys()]).not.toContain('attempts')
 })
 
-/** What is refused where a capability lacks altogether: a request, right or wrong, for each. */
-function asksFor(name: string): Readonly<Partial<Record<CapabilityName, Ask>>> {
-  const at = `/v1/topics/${name}`
-  const events = `${at}/events`
-  const settle = (json: object): Ask => {
-    return { method: 'POST', target: `${at}/groups/g/settle`, json: { settlements: [{ lease: 'x', ...json }] } }
-  }
-  const url = 'https://hooks.example.com/'
-  return {
-    replay: { method: 'GET', target: `${events}?bogus=1` },
-    publishDelayMs: { method: 'POST', target: `${events}?delay=2s&bogus=1`, body: '1' },
-    atomicPublishMax: {
-      method: 'POST',
-      target: `${events}?atomic=true`,
-      body: JSON.stringify(['a', 'b', 'c'].map((id) => cloudEvent(id))),
-      headers: { 'content-type': batchType },
-    },
-    receipt: { method: 'POST', target: `${at}/groups/g/pull`, json: { bogus: 1 } },
-    seek: { method: 'POST', target: `${at}/groups/g/seek`, json: { bogus: 1 } },
-    reject: settle({ outcome: 'reject' }),
-    extend: settle({ outcome: 'extend' }),
-    nackDelayMs: settle({ outcome: 'nack', delay: '1s' }),
-    groups: { method: 'PUT', target: `${at}/groups/another`, json: { bogus: 1 } },
-    exclusiveKeys: {
-      method: 'POST',
-      target: '/v1/subscriptions',
-      json: { topic: name, url, ordering: 'key', bogus: 1 },
-    },
-  }
-}
-
 describe('every capability of the port', () => {
-  const refusing = Object.entries(refusedWithout).flatMap(([name, need]) => (need === 'declared' ? [] : [name]))
-
   test('is known to refuse something, and refuses it by its name; or to refuse nothing', async () => {
     expect(Object.keys(refusedWithout).sort()).toEqual(Object.keys(able.own).sort())
-    expect(Object.keys(asksFor(topic)).sort()).toEqual(refusing.sort())
+    const { id } = await subscribe(client, topic)
     await client.put(`/v1/topics/${topic}/groups/g`)
-    for (const [name, ask] of Object.entries(asksFor(topic))) {
-      if (name !== 'receipt') await client.refused(name as CapabilityName, ask)
-    }
-    const session = await startTestGateway({ capabilities: { receipt: 'session' } })
-    const other = await session.topic()
-    await new WatchedClient(session.client.url).refused('receipt', asksFor(other).receipt!).finally(session.stop)
-  })
-
-  test('refuses nothing where the broker has it', async () => {
-    const strong = await startTestGateway()
-    try {
-      const one = new WatchedClient(strong.client.url)
-      const name = await strong.topic()
-      await one.put(`/v1/topics/${name}/groups/g`)
-      for (const ask of Object.values(asksFor(name))) {
-        expect((await one.request(ask.method, ask.target, ask)).status, ask.target).not.toBe(501)
-      }
-    } finally {
-      await strong.stop()
+    const asks = refusedAsks(topic, id)
+    const refusing = Object.entries(refusedWithout).filter(([, need]) => need !== 'declared')
+    expect([...asks.keys()].sort()).toEqual(refusing.map(([name]) => name).sort())
+    for (const [name, need] of refusing) {
+      if (name === 'receipt' || need === 'declared') continue
+      const capability = name as CapabilityName
+      expect(expectation(said({ publishDelayMs: 0, atomicPublishMax: 0 }), [need])).toEqual({
+        works: false,
+        capability,
+      })
+      for (const ask of asks.get(capability)!) await client.refused(capability, ask)
     }
   })
 })

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import { cloudEvent, until } from '../http/events.ts'
 import { type Delivery, Group } from '../http/groups.ts'
+import type { Ask } from '../http/lacks.ts'
 import { describeTopic } from './described.ts'
 import { anotherGroup, delayOf, extend, type Need, nackDelayOf, pull, reject, replay, seek } from './expectation.ts'
 import type { Stage } from './stage.ts'
-import type { Ask } from './watched-client.ts'
 
 const idsOf = (deliveries: readonly Delivery[]) => deliveries.map(({ event }) => event.id)
 

@@ -2,7 +2,8 @@ import { Webhook } from 'standardwebhooks'
 import { expect } from 'vitest'
 import { answer, type ReceivedRequest, type Receiver, type Script } from '../delivery/receiver.ts'
 import type { ReadEvent } from '../http/events.ts'
-import type { Ask, WatchedClient } from './watched-client.ts'
+import type { Ask } from '../http/lacks.ts'
+import type { WatchedClient } from './watched-client.ts'
 
 /** One attempt, as its endpoint got it. */
 export interface Arrived {

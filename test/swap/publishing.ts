@@ -9,10 +9,10 @@ import {
   structuredType,
   until,
 } from '../http/events.ts'
+import type { Ask } from '../http/lacks.ts'
 import { describeTopic } from './described.ts'
 import { atomicOf, delayOf, replay } from './expectation.ts'
 import type { Stage } from './stage.ts'
-import type { Ask } from './watched-client.ts'
 
 const results = (answer: { json<T>(): T }) => answer.json<{ results: Receipt[] }>().results
 const number = ({ id }: ReadEvent) => Number(id.slice(2))

@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from 'vitest'
 import type { StreamedAnswer } from '../fixtures/streamed-answer.ts'
 import { cloudEvent, type Entry, entriesOf, ndjsonType, type Page, type Receipt } from '../http/events.ts'
+import type { Ask } from '../http/lacks.ts'
 import { atomicOf, replay } from './expectation.ts'
 import type { Stage } from './stage.ts'
-import type { Ask } from './watched-client.ts'
 
 const idOf = ({ event }: Entry) => event.id
 const encoded = encodeURIComponent

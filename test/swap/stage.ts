@@ -1,13 +1,14 @@
 import { expect } from 'vitest'
 import { entriesOf, type ReadEvent } from '../http/events.ts'
 import { Group } from '../http/groups.ts'
+import type { Ask } from '../http/lacks.ts'
 import type { Word } from './brokers.ts'
 import { capabilitiesIn, describeBroker, describeTopic } from './described.ts'
 import { type Able, anotherGroup, type Capabilities, expectation, type Need, pull, replay } from './expectation.ts'
 import { Installation, type TopicLine, topicName } from './installation.ts'
 import type { Ended } from './process.ts'
 import { step } from './step.ts'
-import type { Ask, WatchedClient } from './watched-client.ts'
+import type { WatchedClient } from './watched-client.ts'
 
 /** A running gateway all of whose topics have one word after `broker:`, and what is said that they can do. */
 export class Stage implements Able {

@@ -1,6 +1,7 @@
 import { expect } from 'vitest'
+import type { Ask } from '../http/lacks.ts'
 import { type Able, expectation, type Need } from './expectation.ts'
-import type { Ask, WatchedClient } from './watched-client.ts'
+import type { WatchedClient } from './watched-client.ts'
 
 /**
  * Something that works where the capabilities say so, and is refused everywhere else: then each of `asks` must name the

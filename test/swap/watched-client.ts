@@ -1,5 +1,6 @@
 import { type CheckedAnswer, Client, type RequestOptions } from '../fixtures/client.ts'
 import type { StreamedAnswer } from '../fixtures/streamed-answer.ts'
+import type { Ask } from '../http/lacks.ts'
 import type { CapabilityName } from './expectation.ts'
 
 /**
@@ -27,12 +28,6 @@ export class WatchedClient extends Client {
     if (named?.code === 'unsupported' && named.capability === capability) return
     throw new Error(`${method} ${target} was to be refused for ${capability}, and is ${status}: ${text.slice(0, 500)}`)
   }
-}
-
-/** A request, to be sent by either of the two ways. */
-export interface Ask extends RequestOptions {
-  readonly method: string
-  readonly target: string
 }
 
 function unexplained({ method, target, text }: Pick<CheckedAnswer, 'method' | 'target' | 'text'>): Error {

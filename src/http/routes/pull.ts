@@ -1,13 +1,15 @@
 import { z } from 'zod'
-import type { Outcome, Settlement } from '../../core/broker.ts'
-import { formatDuration } from '../../core/duration.ts'
+import type { Capabilities, Outcome, Settlement } from '../../core/broker.ts'
+import { requireOutcome } from '../../core/capabilities.ts'
+import { formatDuration, parseDuration } from '../../core/duration.ts'
 import { invalid } from '../../core/errors.ts'
 import { leaseRange, pageMax } from '../../core/limits.ts'
 import { structuredBytes } from '../../core/structured.ts'
 import { unauthenticated } from '../access.ts'
-import { readJson } from '../body.ts'
+import { readJson, readValue } from '../body.ts'
 import type { Gateway } from '../gateway.ts'
-import { type Call, ending, json, type Route } from '../route.ts'
+import { isMembers } from '../merge-patch.ts'
+import { type Call, ending, json, type Route, refuseQuery, validate } from '../route.ts'
 import { cloudEvent, duration, itemError } from '../schemas.ts'
 import { groupPath, pullable } from './groups.ts'
 
@@ -74,7 +76,10 @@ export function pullRoutes(gateway: Gateway): Route[] {
 
   async function settle(call: Call): Promise<Response> {
     const { topic, group } = pullable(call)
-    const { settlements } = await readJson(call, settleBody)
+    const raw = await readValue(call)
+    requireOutcomes(topic.pulls.capabilities, raw, limits.delay)
+    refuseQuery(call)
+    const { settlements } = validate(settleBody, raw)
     const wanted = settlements.map((item, i): Settlement => ({ receipt: item.lease, outcome: outcomeOf(item, i) }))
     const results = await topic.groups.settle(topic.brokerTopic, group, wanted)
     for (const [i, result] of results.entries()) {
@@ -120,6 +125,21 @@ export function pullRoutes(gateway: Gateway): Route[] {
       },
     },
   ]
+}
+
+/** For a body that is not validated yet: 501 comes before 400. A delay over the gateway's own limit is refused as that. */
+function requireOutcomes(capabilities: Capabilities, body: unknown, delayMost: number): void {
+  const settlements: unknown = isMembers(body) ? body.settlements : undefined
+  if (!Array.isArray(settlements)) return
+  for (const item of settlements as unknown[]) {
+    if (!isMembers(item)) continue
+    const { outcome, delay } = item
+    if (outcome === 'reject') requireOutcome(capabilities, { kind: outcome, reason: '' })
+    else if (outcome === 'extend') requireOutcome(capabilities, { kind: outcome })
+    else if (outcome === 'nack' && typeof delay === 'string') {
+      requireOutcome(capabilities, { kind: outcome, delayMs: Math.min(parseDuration(delay) ?? 0, delayMost) })
+    }
+  }
 }
 
 function outcomeOf(
