@@ -33,6 +33,10 @@ const loaders: Readonly<Record<string, Loader>> = {
     const { kafka } = await import('../../adapters/kafka/index.ts')
     return { ...kafka, open: (config) => kafka.open(config as Parameters<typeof kafka.open>[0]) }
   },
+  async sqs() {
+    const { sqs } = await import('../../adapters/sqs/index.ts')
+    return { ...sqs, open: (config) => sqs.open(config as Parameters<typeof sqs.open>[0]) }
+  },
   async rabbitmq() {
     const { rabbitmq } = await import('../../adapters/rabbitmq/index.ts')
     return { ...rabbitmq, open: (config) => rabbitmq.open(config as Parameters<typeof rabbitmq.open>[0]) }

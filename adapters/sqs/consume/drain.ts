@@ -1,0 +1,41 @@
+import { GatewayError } from '../../../src/core/index.ts'
+import { isOurs } from '../codec.ts'
+import { maxEntries } from '../publish/sender.ts'
+import type { Queue } from './queue.ts'
+
+const hiddenSeconds = 30
+const patienceMs = 20_000
+/** Requests at once. */
+const lanes = 8
+
+/**
+ * Deletes what gateways had put into a queue before its group was made, until a second passes in which nothing comes. What
+ * others put there stays: it is not ours to delete.
+ */
+export async function drain(queue: Queue): Promise<void> {
+  const end = Date.now() + patienceMs
+  const foreign = new Map<string, string>()
+  try {
+    for (let isMore = true; isMore; ) {
+      if (Date.now() > end) throw tooMuch()
+      const [first, ...others] = await Promise.all([
+        queue.receive(maxEntries, 1, hiddenSeconds),
+        ...Array.from({ length: lanes - 1 }, () => queue.receive(maxEntries, 0, hiddenSeconds)),
+      ])
+      const messages = [first!, ...others].flat()
+      isMore = messages.length > 0
+      for (const { MessageId, ReceiptHandle } of messages.filter((message) => !isOurs(message))) {
+        foreign.set(MessageId!, ReceiptHandle!)
+      }
+      await queue.delete(messages.filter(isOurs).map(({ ReceiptHandle }) => ReceiptHandle!))
+    }
+  } finally {
+    await queue.hide([...foreign.values()].map((handle) => ({ handle, seconds: 0 })))
+  }
+}
+
+function tooMuch(): GatewayError {
+  const detail =
+    'The queue holds more from before the group than can be deleted at once, and the group starts at the end. Create the group again, or empty the queue first (aws sqs purge-queue).'
+  return new GatewayError('conflict', detail)
+}

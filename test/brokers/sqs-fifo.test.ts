@@ -1,0 +1,44 @@
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
+import { conformance, run } from '../conformance/index.ts'
+import { type ElasticMq, startElasticMq } from './services/elasticmq.ts'
+import { type Fauxqs, startFauxqs } from './services/fauxqs.ts'
+import { AwsProxy } from './sqs/proxy.ts'
+import { sqsTarget } from './sqs-target.ts'
+
+let fauxqs: Fauxqs
+let elasticMq: ElasticMq
+const proxies: AwsProxy[] = []
+beforeAll(async () => {
+  fauxqs = await startFauxqs()
+  elasticMq = await startElasticMq()
+  proxies.push(await AwsProxy.before(fauxqs.config.endpoint), await AwsProxy.before(elasticMq.config.endpoint))
+}, 120_000)
+afterAll(async () => {
+  await Promise.all(proxies.map((proxy) => proxy.close()))
+  await fauxqs?.stop()
+  await elasticMq?.stop()
+})
+
+conformance(
+  sqsTarget(
+    'sqs, FIFO',
+    { fifo: true },
+    () => proxies[0]!,
+    () => fauxqs.config.endpoint,
+  ),
+  { describe, it, concurrent: it.concurrent },
+)
+
+// A second opinion. A receive there takes a time that grows with the square of the messages: what has thousands is left out.
+test('ElasticMQ: the same, but for what publishes 5,000 events', { timeout: 500_000 }, async () => {
+  const target = sqsTarget(
+    'sqs, FIFO, ElasticMQ',
+    { fifo: true },
+    () => proxies[1]!,
+    () => elasticMq.config.endpoint,
+  )
+  const outcomes = await run(target, { lanes: 4, only: ({ id, alone }) => id !== 9 && alone !== true })
+  const failed = outcomes.flatMap((one) => (one.status === 'failed' ? [`${one.key}: ${one.error.message}`] : []))
+  expect(failed).toEqual([])
+  expect(outcomes.length).toBeGreaterThan(40)
+})
