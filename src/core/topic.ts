@@ -129,11 +129,16 @@ export class Publisher {
 
   /**
    * From now on nothing is sent. What waits fails with `reason`, like whatever comes, and what was sent has its answer
-   * within a second: `unknown` at the latest.
+   * within two seconds: `unknown` at the latest.
    */
   close(reason: GatewayError): void {
+    if (this.#closed === undefined && this.#calls.size > 0) {
+      const sent = [...this.#calls]
+      setTimeout(() => {
+        for (const giveIn of sent) if (this.#calls.has(giveIn)) giveIn()
+      }, graceMs)
+    }
     this.#closed = reason
-    for (const giveIn of this.#calls) giveIn()
     const waiting = this.#queue
     this.#queue = []
     this.#queuedBytes = 0

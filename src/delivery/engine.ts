@@ -33,6 +33,8 @@ export interface Watch {
     readonly behind: Behind | undefined
   }[]
   readonly groups: readonly GroupLag[]
+  /** Events that were left behind at a broker since this replica started, by topic. */
+  readonly left: readonly { readonly topic: string; readonly events: number }[]
 }
 
 /** Delivers the events of all topics to their subscriptions, on this replica. */
@@ -186,7 +188,7 @@ export class DeliveryEngine {
       pending: this.#shared.pending.of(lane.subscription.id),
       behind: this.#lag.of(lane.subscription),
     }))
-    return { now: this.#context.clock.now(), lanes, groups: this.#lag.groups }
+    return { now: this.#context.clock.now(), lanes, groups: this.#lag.groups, left: this.#drains.left }
   }
 
   #changed(): void {

@@ -7,7 +7,7 @@ const labels = ['subscription', 'name', 'topic']
 const bounded = 'One series for each subscription.'
 
 /** How subscriptions and their topics fare. There are as many series as there are subscriptions, times the metrics here. */
-export function watchMetrics({ now, lanes, groups }: Watch): Metric[] {
+export function watchMetrics({ now, lanes, groups, left }: Watch): Metric[] {
   const bySubscription = (name: string, help: string, read: (one: Lane) => number): Metric =>
     new Gauge(`sluice_subscription_${name}`, `${help} ${bounded}`, labels, () =>
       lanes.map((one) => {
@@ -59,6 +59,13 @@ export function watchMetrics({ now, lanes, groups }: Watch): Metric[] {
       'How old the oldest of these is. One series for each topic.',
       ['topic'],
       () => groups.map(({ topic, oldestMs }) => [oldestMs / 1000, topic] as const),
+    ),
+    new Gauge(
+      'sluice_drain_left_events_total',
+      'Events and dead letters of pull groups that were left behind when the deadline of a drain was over.',
+      ['topic'],
+      () => left.map(({ topic, events }) => [events, topic] as const),
+      'counter',
     ),
   ]
 }

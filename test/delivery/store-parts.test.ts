@@ -23,6 +23,37 @@ describe.each(databases)('what else a store in %s keeps', (database) => {
     expect(await other.bindings.list()).toEqual([{ ...binding, topic: 'Orders' }, binding])
   })
 
+  test('what a topic was bound to before, with its new binding and not without it', async () => {
+    const { bindings } = one
+    const first = { topic: 'moved', broker: 'a', name: 'moved', epoch: 1 }
+    const second = { ...first, broker: 'b', epoch: 2, start: 'a place' }
+    const drain = { ...first, since: 7 }
+    await bindings.put(first)
+    await Promise.all([bindings.put(second, drain), other.bindings.put(second, { ...drain, since: 8 })])
+    const moved = (all: readonly { topic: string }[]) => all.filter(({ topic }) => topic === 'moved')
+    expect(moved(await other.bindings.list())).toEqual([second])
+    const [known, ...more] = await other.bindings.drains()
+    expect(more).toEqual([])
+    expect([7, 8]).toContain(known!.since)
+    await expect(bindings.put({ ...second, broker: 'c' })).rejects.toMatchObject({ code: 'conflict' })
+    await expect(bindings.put(first)).rejects.toMatchObject({ code: 'conflict' })
+    await bindings.holdDrain(drain, 20)
+    const marks = await Promise.all([one, other, one].map((store) => store.bindings.markDrain(drain, 'left', 9)))
+    expect(marks.filter(Boolean)).toHaveLength(1)
+    expect(await other.bindings.markDrain(drain, 'emptied', 10)).toBe(true)
+    expect(await other.bindings.drains()).toEqual([
+      { ...drain, since: known!.since, heldUntil: 20, leftAt: 9, emptiedAt: 10 },
+    ])
+    expect(await bindings.markDrain({ ...drain, epoch: 5 }, 'left', 9)).toBe(false)
+    expect(await bindings.forgetDrain({ ...drain, epoch: 5 })).toBe(false)
+    expect(await bindings.forgetDrain(drain)).toBe(true)
+    expect(await other.bindings.forgetDrain(drain)).toBe(false)
+    // What is abandoned is forgotten with the next binding.
+    await bindings.put({ ...first, epoch: 3 }, { ...second, since: 11 })
+    await bindings.put({ ...first, broker: 'c', epoch: 4 })
+    expect(await other.bindings.drains()).toEqual([])
+  })
+
   test('keys', async () => {
     const key = { id: 'a', name: 'ci', hash: 'sha256:00', scopes: ['publish'], ratePerSecond: 0.5, createdAt: 7 }
     const { ratePerSecond: _, ...plain } = { ...key, id: 'b', hash: 'sha256:01' }

@@ -7,13 +7,15 @@ import type { Fanouts } from '../fanouts.ts'
 import { located } from '../log-range.ts'
 import { type GroupLeft, isDrained, leftIn } from './left.ts'
 
-/** How often it is looked what other replicas have bound, and how far drains are: what is bound elsewhere is known in so long. */
-const lookMs = 2000
+/** How often it is looked what other replicas have bound, and how far drains are. */
+const lookMs = 1000
 /**
- * A replica that does not know yet that a topic was bound elsewhere publishes to where it was for so long at the most: until
- * it looks, and for the second that a call to the broker has to give in. Only what is empty for longer is.
+ * A replica that does not know yet that a topic was bound elsewhere publishes to where it was for less than this: until it
+ * looks, and for the two seconds that a call to the broker has to give in. Only what is empty for longer is.
  */
 const quietMs = 5000
+/** Brokers that count what nobody has a log of may take a minute to count right (SQS says so of itself). */
+const countedMs = 60_000
 /** How long what a replica has and has not settled keeps others from calling it empty. */
 const heldMs = 10_000
 
@@ -143,7 +145,8 @@ export class Drains {
     }
     const since = this.#emptySince.get(draining) ?? performance.now()
     this.#emptySince.set(draining, since)
-    if (performance.now() - since < quietMs || now - draining.since < quietMs) return false
+    const patienceMs = countsLate(draining) ? countedMs : quietMs
+    if (performance.now() - since < patienceMs || now - draining.since < quietMs) return false
     if (await store.bindings.markDrain(drain, 'emptied', now)) {
       const fields = { topic: topic.name, broker: draining.brokerName }
       this.#context.log(
@@ -168,7 +171,8 @@ export class Drains {
     const { store, clock, log } = this.#context
     if (!(await store.bindings.markDrain(drain, 'left', clock.now()))) return true
     for (const { group, events, letters, isPulled } of groups) {
-      if (!isPulled || (events === 0 && letters === 0)) continue
+      if (!isPulled && events !== undefined) continue
+      if (events === 0 && letters === 0) continue
       const { name: topic, brokerName: broker, brokerTopic } = draining
       log('error', 'Events are left behind at the broker that a topic was bound to before: its deadline is over.', {
         topic,
@@ -202,4 +206,10 @@ export class Drains {
     const detail = `Topic ${name} is ordered by key, and what it has at broker ${draining.brokerName}, where it was before, is consumed first.${waits}`
     publisher.close(new GatewayError('unavailable', detail, { retryAfterMs: lookMs }))
   }
+}
+
+function countsLate({ broker: { capabilities } }: Draining): boolean {
+  const { lag, receipt, replay } = capabilities
+  // Where receipts are bound to a connection, every replica knows what it holds, and says so.
+  return lag === 'approximate' && receipt === 'portable' && !replay
 }

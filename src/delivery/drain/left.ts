@@ -23,8 +23,9 @@ export async function leftIn(draining: Draining, isSubscribed: boolean): Promise
   return Promise.all(wanted.map((group) => leftOf(draining, group)))
 }
 
+/** Where a broker cannot tell, only the deadline can. */
 export function isDrained({ events, isPulled }: GroupLeft, isLeft: boolean): boolean {
-  return events === 0 || (isPulled && isLeft)
+  return events === 0 || (isLeft && (isPulled || events === undefined))
 }
 
 async function leftOf({ broker, brokerTopic, pulls }: Draining, group: string): Promise<GroupLeft> {
