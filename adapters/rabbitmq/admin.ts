@@ -1,4 +1,11 @@
-import { type Admin, type Change, type TopicSpec, type TopicState, UnsupportedError } from '../../src/core/index.ts'
+import {
+  type Admin,
+  type Change,
+  GatewayError,
+  type TopicSpec,
+  type TopicState,
+  UnsupportedError,
+} from '../../src/core/index.ts'
 import type { Config } from './config.ts'
 import { isMissing, translate } from './errors.ts'
 import type { Link } from './link.ts'
@@ -45,11 +52,9 @@ export class RabbitAdmin implements Admin {
 
   /** Rejects with `not_found` where there is no such exchange. */
   async exists(topic: string): Promise<void> {
-    try {
-      await this.#link.with((channel) => channel.checkExchange(topic))
-    } catch (error) {
-      throw translate(error, `exchange ${topic}, which the topic is`)
-    }
+    if (await this.#has(topic)) return
+    const detail = `RabbitMQ has no exchange ${topic}, which the topic is: declare it, or give the topic ensure: {}.`
+    throw new GatewayError('not_found', detail)
   }
 
   async #has(topic: string): Promise<boolean> {
@@ -58,7 +63,7 @@ export class RabbitAdmin implements Admin {
       return true
     } catch (error) {
       if (isMissing(error)) return false
-      throw translate(error, `exchange ${topic}`)
+      throw translate(error, `the look at exchange ${topic}`)
     }
   }
 }

@@ -9,6 +9,7 @@ export type { Channel, ConfirmChannel } from 'amqplib'
 const connectMs = 10_000
 /** Who needs a connection waits so long for one. */
 const patienceMs = 3000
+const lookMs = 100
 const closeMs = 2000
 const pauses = { first: 100, most: 5000 } as const
 const defaultFrameMax = 131_072
@@ -113,14 +114,19 @@ export class Link {
     while (this.#model === undefined) {
       const left = end - performance.now()
       if (this.#isClosed || left <= 0) throw this.fault ?? closed()
-      let timer: NodeJS.Timeout | undefined
-      const late = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, Math.min(left, pauses.first))
-      })
-      await Promise.race([late, this.#connecting?.catch(() => late)])
-      clearTimeout(timer)
+      await this.#changed(Math.min(left, lookMs))
     }
     return this.#model
+  }
+
+  /** Resolves when an attempt to connect ends, and after `ms` at the latest. */
+  async #changed(ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, ms)
+    })
+    await Promise.race([late, this.#connecting?.catch(() => late) ?? late])
+    clearTimeout(timer)
   }
 
   async #connect(): Promise<ChannelModel> {
