@@ -9,12 +9,13 @@ const suites = readdirSync(new URL('./test', import.meta.url), { withFileTypes: 
 // What a suite's files have in common, started when one of them first asks for it.
 const kafka = './test/brokers/services/global-kafka.ts'
 const rabbitmq = './test/brokers/services/global-rabbitmq.ts'
+const sqs = './test/brokers/services/global-sqs.ts'
 const postgres = './test/brokers/services/global-postgres.ts'
 const shared: Record<string, string | string[]> = {
-  brokers: [kafka, rabbitmq],
-  swap: [kafka, rabbitmq],
+  brokers: [kafka, rabbitmq, sqs],
+  swap: [kafka, rabbitmq, sqs],
   delivery: [kafka, postgres],
-  bridges: kafka,
+  bridges: [kafka, rabbitmq],
 }
 const kind = process.env.SLUICE_SOAK === '1' ? 'soak' : 'test'
 

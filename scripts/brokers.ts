@@ -5,6 +5,8 @@ import { parseArgs } from 'node:util'
 import { type KafkaCluster, startKafka } from '../test/brokers/services/kafka.ts'
 import { kafkaConfiguration } from '../test/brokers/services/paste.ts'
 import { startPostgres } from '../test/brokers/services/postgres.ts'
+import { sqsConfiguration } from '../test/brokers/services/sqs/paste.ts'
+import { startSqs } from '../test/brokers/services/sqs.ts'
 
 interface Options {
   readonly nodes: 1 | 3
@@ -23,6 +25,11 @@ const services: Readonly<Record<string, (options: Options) => Promise<Service>>>
     const cluster: KafkaCluster = await startKafka(options)
     const { nodes: _, ...description } = cluster
     return { configuration: kafkaConfiguration(cluster), description, stop: () => cluster.stop() }
+  },
+  sqs: async ({ progress }) => {
+    progress('starting ElasticMQ for SQS, and fauxqs for SNS')
+    const { queues, topics, stop } = await startSqs(progress)
+    return { configuration: sqsConfiguration({ queues, topics }), description: { queues, topics }, stop }
   },
   postgres: async ({ progress }) => {
     progress('starting one server')

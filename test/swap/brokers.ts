@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { sharedKafka } from '../brokers/services/shared-kafka.ts'
 import { sharedRabbitmq } from '../brokers/services/shared-rabbitmq.ts'
+import { sharedSqs } from '../brokers/services/shared-sqs.ts'
 
 interface BrokerEntry {
   /** What the configuration has under the broker's name, in the way of YAML. */
@@ -15,6 +16,12 @@ async function rabbitmq(more: string): Promise<string> {
   return `{ type: rabbitmq, url: "${(await sharedRabbitmq()).url}"${more} }`
 }
 
+async function sqs(service: 'queues' | 'topics', more: string): Promise<string> {
+  const { [service]: endpoint } = await sharedSqs()
+  const credentials = 'credentials: { accessKeyId: swap, secretAccessKey: swap }'
+  return `{ type: sqs, region: eu-west-1, endpoint: "${endpoint}", ${credentials}${more} }`
+}
+
 const fixture = resolve(import.meta.dirname, 'weak-adapter.ts')
 
 /** Every broker that the suite runs with, by the word that names it in the configuration. */
@@ -27,6 +34,9 @@ const brokers = {
   },
   jobs: { entry: () => rabbitmq(''), partitions: false },
   'jobs-in-order': { entry: () => rabbitmq(', ordering: key'), partitions: false },
+  queues: { entry: () => sqs('queues', ''), partitions: false },
+  aws: { entry: () => sqs('topics', ', sns: true'), partitions: false },
+  'aws-in-order': { entry: () => sqs('topics', ', sns: true, fifo: true'), partitions: false },
   // No product: all that the port lets a broker lack, so that every refusal is seen wherever the suite runs.
   weak: { entry: () => '{ type: fixture, receipt: portable, groups: one }', partitions: false, preload: fixture },
   session: { entry: () => '{ type: fixture, receipt: session, groups: many }', partitions: false, preload: fixture },
