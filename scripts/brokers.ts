@@ -5,6 +5,8 @@ import { parseArgs } from 'node:util'
 import { type KafkaCluster, startKafka } from '../test/brokers/services/kafka.ts'
 import { kafkaConfiguration } from '../test/brokers/services/paste.ts'
 import { startPostgres } from '../test/brokers/services/postgres.ts'
+import { rabbitmqConfiguration } from '../test/brokers/services/rabbitmq/paste.ts'
+import { startRabbitmq } from '../test/brokers/services/rabbitmq.ts'
 import { sqsConfiguration } from '../test/brokers/services/sqs/paste.ts'
 import { startSqs } from '../test/brokers/services/sqs.ts'
 
@@ -30,6 +32,10 @@ const services: Readonly<Record<string, (options: Options) => Promise<Service>>>
     progress('starting ElasticMQ for SQS, and fauxqs for SNS')
     const { queues, topics, stop } = await startSqs(progress)
     return { configuration: sqsConfiguration({ queues, topics }), description: { queues, topics }, stop }
+  },
+  rabbitmq: async ({ progress }) => {
+    const { url, tlsUrl, ca, stop } = await startRabbitmq({ progress })
+    return { configuration: rabbitmqConfiguration({ url, tlsUrl, ca }), description: { url, tlsUrl, ca }, stop }
   },
   postgres: async ({ progress }) => {
     progress('starting one server')

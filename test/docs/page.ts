@@ -43,13 +43,21 @@ function sourceOf(entry: string): string {
 export const root = join(import.meta.dirname, '../..')
 const main = join(root, 'src/cli/main.ts')
 
+/** What `npm run brokers -- NAME --json` says of the broker that runs. */
+type Started = { service: 'kafka'; bootstrap: readonly [string] } | { service: 'rabbitmq'; url: string }
+
+function addressIn(started: Started): [shown: string, real: string] {
+  if (started.service === 'kafka') return ['127.0.0.1:9092', started.bootstrap[0]]
+  return ['127.0.0.1:5672', new URL(started.url).host]
+}
+
 /** Runs the commands of a page as a reader would: one shell, one folder, one gateway after the other. */
 export class Reader {
   readonly #folder: string
   #server: ChildProcess | undefined
   #broker: ChildProcess | undefined
-  /** What the page calls by its standard port, and where it really listens. */
-  #brokerAddress = '127.0.0.1:9092'
+  /** The broker of the page: its address with the standard port, and where it really listens. */
+  #brokerAddress: readonly [shown: string, real: string] | undefined
   /** What the page calls 127.0.0.1:8080, and where the gateway really listens. */
   #address = '127.0.0.1:8080'
   /** The reader's own endpoints: what the page calls them, and where they may listen here. */
@@ -154,8 +162,7 @@ export class Reader {
       errors += text
     })
     for await (const line of createInterface({ input: child.stdout })) {
-      const { bootstrap } = JSON.parse(line) as { bootstrap: readonly [string] }
-      this.#brokerAddress = bootstrap[0]
+      this.#brokerAddress = addressIn(JSON.parse(line) as Started)
       child.stdout.resume()
       return
     }
@@ -172,7 +179,8 @@ export class Reader {
   }
 
   #here(text: string): string {
-    let here = text.replaceAll('127.0.0.1:8080', this.#address).replaceAll('127.0.0.1:9092', this.#brokerAddress)
+    let here = text.replaceAll('127.0.0.1:8080', this.#address)
+    if (this.#brokerAddress !== undefined) here = here.replaceAll(...this.#brokerAddress)
     for (const [shown, real] of this.#endpoints) here = here.replaceAll(shown, real)
     return here
   }
