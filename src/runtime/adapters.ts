@@ -41,6 +41,10 @@ const loaders: Readonly<Record<string, Loader>> = {
     const { rabbitmq } = await import('../../adapters/rabbitmq/index.ts')
     return { ...rabbitmq, open: (config) => rabbitmq.open(config as Parameters<typeof rabbitmq.open>[0]) }
   },
+  async nats() {
+    const { nats } = await import('../../adapters/nats/index.ts')
+    return { ...nats, open: (config) => nats.open(config as Parameters<typeof nats.open>[0]) }
+  },
 }
 
 export const nodeAdapters: AdapterRegistry = {

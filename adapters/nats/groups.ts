@@ -1,0 +1,264 @@
+import type { ConsumerConfig, ConsumerInfo } from '@nats-io/jetstream'
+import { GatewayError, type GroupOptions, type GroupState, type Groups, type Start } from '../../src/core/index.ts'
+import { canPin, type Server } from './capabilities.ts'
+import type { NatsClient } from './client.ts'
+import type { Config } from './config.ts'
+import { seqOf } from './cursor.ts'
+import { ApiError, isApiError, numbers } from './errors.ts'
+import { consumerOf, deadStream, deadSubject, groupOf, matches, redriveSubject, streamOf } from './names.ts'
+import { sequenceBefore, showStart } from './start.ts'
+import type { Streams, Topic } from './streams.ts'
+
+/** The server gives an event again so much later than its lease ends: what a lease's last moment settles arrives before. */
+export const graceMs = 1000
+/** A request waits so long at the server. A lease is counted from the receipt, but never from later than this after asking. */
+export const sliceMs = 1000
+/** So many events of a group may be unsettled; then it gets no fresh ones. */
+const maxUnsettled = 100_000
+/** Of pinned consumers: the one group of clients, and how long a silent one keeps its pin. */
+export const pinGroup = 'sluice'
+export const pinMs = 5000
+const nanos = 1e6
+const mark = 'sluice.'
+
+/** A group as the adapter needs to know it. */
+export interface Group {
+  readonly topic: Topic
+  readonly consumer: string
+  readonly start: string
+  readonly leaseMs: number
+  readonly maxAttempts: number
+  /** Signs receipts; it is another one after the group was moved. */
+  readonly secret: string
+  readonly info: ConsumerInfo
+}
+
+interface ListPage {
+  readonly total: number
+  readonly consumers?: readonly ConsumerInfo[]
+}
+
+/** Groups are durable consumers; what they were made with is in their metadata. */
+export class NatsGroups implements Groups {
+  readonly #client: NatsClient
+  readonly #streams: Streams
+  readonly #config: Config
+  readonly #server: Server
+  /** Told of a group that was moved or deleted. */
+  readonly #changed: (topic: string, group: string) => Promise<void>
+
+  constructor(
+    client: NatsClient,
+    streams: Streams,
+    config: Config,
+    server: Server,
+    changed: (topic: string, group: string) => Promise<void>,
+  ) {
+    this.#client = client
+    this.#streams = streams
+    this.#config = config
+    this.#server = server
+    this.#changed = changed
+  }
+
+  async create(topic: string, group: string, options: GroupOptions): Promise<boolean> {
+    const fresh = await this.#streams.fresh(topic)
+    if ((await this.#find(fresh.topic, group)) !== undefined) return false
+    const { leaseMs, maxAttempts, start } = options
+    const before = await sequenceBefore(this.#client, fresh, start)
+    const config = this.#consumer(fresh.topic, group, before, { start: showStart(start), leaseMs, maxAttempts })
+    try {
+      await this.#make(fresh.topic, config)
+      return true
+    } catch (error) {
+      // Somebody else made it at the same time.
+      if (error instanceof GatewayError && isApiError(error.cause, numbers.consumerExists)) return false
+      throw error
+    }
+  }
+
+  async describe(topic: string, group: string): Promise<GroupState> {
+    const { start, leaseMs, maxAttempts, info } = await this.existing(topic, group)
+    const events = info.num_pending + info.num_ack_pending
+    const oldestMs = events === 0 ? 0 : await this.#oldest(info)
+    return { start, leaseMs, maxAttempts, lag: { events, oldestMs }, inFlight: info.num_ack_pending }
+  }
+
+  async passed(topic: string, group: string, cursor: string): Promise<boolean> {
+    const { info } = await this.existing(topic, group)
+    const last = seqOf(cursor)
+    if (info.num_ack_pending > 0) return info.ack_floor.stream_seq >= last
+    if (info.delivered.stream_seq >= last || info.num_pending === 0) return true
+    const next = await this.#next(info, info.delivered.stream_seq + 1)
+    return next === undefined || next.seq > last
+  }
+
+  async list(topic: string): Promise<readonly string[]> {
+    const { stream } = (await this.#streams.fresh(topic)).topic
+    const groups: string[] = []
+    for (let offset = 0; ; ) {
+      const body = { offset }
+      const page = await this.#client.api<ListPage>(`CONSUMER.LIST.${stream}`, 'the list of groups', body)
+      const { total, consumers = [] } = page
+      offset += consumers.length
+      for (const { name, config } of consumers) if (isGroup(config)) groups.push(groupOf(name))
+      if (consumers.length === 0 || offset >= total) return groups.sort()
+    }
+  }
+
+  async delete(topic: string, group: string): Promise<void> {
+    const [stream, consumer] = [streamOf(topic), consumerOf(group)]
+    await this.#unlessMissing(`CONSUMER.DELETE.${stream}.${consumer}`, 'the end of the group')
+    await this.#changed(topic, group)
+    const doing = 'the end of what the group gave up'
+    await this.#unlessMissing(`STREAM.PURGE.${deadStream(stream)}`, doing, { filter: deadSubject(stream, consumer) })
+    await this.#unlessMissing(`STREAM.PURGE.${stream}`, doing, { filter: redriveSubject(stream, consumer) })
+  }
+
+  async seek(topic: string, group: string, to: Start): Promise<void> {
+    const { start, leaseMs, maxAttempts, consumer } = await this.existing(topic, group)
+    const fresh = await this.#streams.fresh(topic)
+    // Before anything ends: a place that is none leaves the group as it is.
+    const before = await sequenceBefore(this.#client, fresh, to)
+    const config = this.#consumer(fresh.topic, group, before, { start, leaseMs, maxAttempts })
+    await this.#unlessMissing(`CONSUMER.DELETE.${fresh.topic.stream}.${consumer}`, 'the move of the group')
+    await this.#make(fresh.topic, config)
+    await this.#changed(topic, group)
+  }
+
+  /** Throws `not_found` where there is no such group. */
+  async existing(name: string, group: string): Promise<Group> {
+    const topic = await this.#streams.topic(name)
+    const found = await this.#find(topic, group)
+    if (found !== undefined) return found
+    // It may be the stream that is gone.
+    await this.#streams.fresh(name)
+    throw new GatewayError('not_found', 'There is no such group of this topic.')
+  }
+
+  /** Sees that the group gets what is redriven: one that was made before the stream took such events does not yet. */
+  async acceptRedriven({ topic, consumer, info }: Group): Promise<void> {
+    const subject = redriveSubject(topic.stream, consumer)
+    const { config } = info
+    const filters = config.filter_subjects ?? (config.filter_subject ? [config.filter_subject] : [])
+    if (filters.length === 0 || filters.includes(subject)) return
+    const { filter_subject: _, ...rest } = config
+    const body = {
+      stream_name: topic.stream,
+      action: 'update',
+      config: { ...rest, filter_subjects: [...filters, subject] },
+    }
+    await this.#client.api(`CONSUMER.CREATE.${topic.stream}.${consumer}`, 'the change of the group', body)
+  }
+
+  async #find(topic: Topic, group: string): Promise<Group | undefined> {
+    const consumer = consumerOf(group)
+    let info: ConsumerInfo
+    try {
+      info = await this.#client.api<ConsumerInfo>(
+        `CONSUMER.INFO.${topic.stream}.${consumer}`,
+        'the description of the group',
+      )
+    } catch (error) {
+      if (error instanceof GatewayError && isApiError(error.cause, numbers.consumerNotFound)) return undefined
+      if (error instanceof GatewayError && error.code === 'not_found') this.#streams.forget(topic.name)
+      throw error
+    }
+    if (!isGroup(info.config)) {
+      const detail = `The consumer ${consumer} of the stream ${topic.stream} is no group of the gateway: give the group another name.`
+      throw new GatewayError('conflict', detail)
+    }
+    const { metadata = {} } = info.config
+    return {
+      topic,
+      consumer,
+      start: metadata[`${mark}start`]!,
+      leaseMs: Number(metadata[`${mark}lease`]),
+      maxAttempts: Number(metadata[`${mark}attempts`]),
+      secret: metadata[`${mark}secret`]!,
+      info,
+    }
+  }
+
+  #consumer(
+    { stream, subjects, allSubjects }: Topic,
+    group: string,
+    before: number,
+    { start, leaseMs, maxAttempts }: { start: string; leaseMs: number; maxAttempts: number },
+  ): Partial<ConsumerConfig> {
+    const consumer = consumerOf(group)
+    const redriven = redriveSubject(stream, consumer)
+    const takesRedriven = allSubjects.some((pattern) => matches(pattern, redriven))
+    const isPinned = this.#config.ordering === 'key' && canPin(this.#server)
+    return {
+      durable_name: consumer,
+      ack_policy: 'explicit',
+      ack_wait: (leaseMs + sliceMs + graceMs) * nanos,
+      // Beyond its attempts an event is given up by the adapter: the server would only stop to deliver it.
+      max_deliver: -1,
+      max_ack_pending: maxUnsettled,
+      filter_subjects: takesRedriven ? [...subjects, redriven] : [...subjects],
+      ...(isPinned && {
+        priority_policy: 'pinned_client',
+        priority_groups: [pinGroup],
+        priority_timeout: pinMs * nanos,
+      }),
+      deliver_policy: 'by_start_sequence',
+      opt_start_seq: before + 1,
+      metadata: {
+        [`${mark}start`]: start.slice(0, 2000),
+        [`${mark}lease`]: String(leaseMs),
+        [`${mark}attempts`]: String(maxAttempts),
+        [`${mark}secret`]: Buffer.from(crypto.getRandomValues(new Uint8Array(18))).toString('base64url'),
+      },
+    }
+  }
+
+  async #make({ stream }: Topic, config: Partial<ConsumerConfig>): Promise<void> {
+    const body = { stream_name: stream, action: 'create', config }
+    await this.#client.api(`CONSUMER.CREATE.${stream}.${config.durable_name}`, 'the group', body)
+  }
+
+  async #unlessMissing(name: string, doing: string, body?: object): Promise<void> {
+    await this.#client.api(name, doing, body).catch((error) => {
+      if (!(error instanceof GatewayError && error.code === 'not_found')) throw error
+    })
+  }
+
+  /** How old the oldest unsettled event is. */
+  async #oldest(info: ConsumerInfo): Promise<number> {
+    const settled = info.num_ack_pending > 0 ? info.ack_floor.stream_seq : info.delivered.stream_seq
+    const next = await this.#next(info, settled + 1)
+    return next === undefined ? 0 : Math.max(0, Date.now() - next.storedAt)
+  }
+
+  /** The first event of the group from `seq` on. */
+  async #next(
+    { stream_name, config }: ConsumerInfo,
+    seq: number,
+  ): Promise<{ seq: number; storedAt: number } | undefined> {
+    const filters = config.filter_subjects ?? [config.filter_subject ?? '>']
+    const found = await Promise.all(
+      filters.map((filter) =>
+        this.#client
+          .retry('the place of the group', () =>
+            this.#client.ask<{ message: { seq: number; time: string } }>(`STREAM.MSG.GET.${stream_name}`, {
+              seq,
+              next_by_subj: filter,
+            }),
+          )
+          .catch((error) => {
+            if (error instanceof GatewayError && error.cause instanceof ApiError && error.code === 'not_found')
+              return undefined
+            throw error
+          }),
+      ),
+    )
+    const first = found.flatMap((one) => (one === undefined ? [] : [one.message])).sort((a, b) => a.seq - b.seq)[0]
+    return first && { seq: first.seq, storedAt: Date.parse(first.time) }
+  }
+}
+
+function isGroup({ metadata }: ConsumerConfig): boolean {
+  return metadata?.[`${mark}secret`] !== undefined
+}
