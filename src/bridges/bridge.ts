@@ -11,11 +11,6 @@ import { maxEvents, Session } from './session.ts'
 const leaseMs = 30_000
 /** The source never gives an event up by itself: what the target refuses is told, and everything else is tried again. */
 const maxAttempts = 1_000_000_000
-/**
- * So many refusals in a row are the target's fault more likely than the events': then it is given time between them, for
- * somebody to see.
- */
-const maxRefusals = 100
 const lookMs = 2000
 
 /** Moves the events of one topic to another, on this replica. Replicas share its group. */
@@ -26,7 +21,6 @@ export class Bridge {
   readonly #context: BridgeContext
   /** What does not work now: the target, or a broker of the source. */
   readonly #down = new Set<BoundTopic>()
-  #refusals = 0
 
   constructor(context: BridgeContext, plan: BridgePlan) {
     this.#context = context
@@ -93,15 +87,11 @@ export class Bridge {
     return new Session(this.#context, { from, to, filters }, consumer, target, {
       moved: (events) => {
         this.counts.moved += events
-        if (events > 0) this.#refusals = 0
       },
       filtered: () => {
         this.counts.filtered++
       },
-      refused: (delivery, error, kept) => {
-        this.#refused(delivery, error, kept)
-        return ++this.#refusals > maxRefusals
-      },
+      refused: (delivery, error, kept) => this.#refused(delivery, error, kept),
       reads: () => {
         source.reset()
         this.#works(from)

@@ -7,7 +7,8 @@ import { matches } from '../delivery/match/matcher.ts'
 import { pause } from '../delivery/timing.ts'
 import type { Backoff } from './backoff.ts'
 import type { BridgeContext, BridgePlan } from './plan.ts'
-import { isRefusal } from './verdict.ts'
+import { type Held, Queue } from './queue.ts'
+import { verdictOf } from './verdict.ts'
 
 /** What may be in memory, pulled and not settled. */
 export const maxEvents = 2000
@@ -15,15 +16,6 @@ const maxBytes = 16 << 20
 const pullWaitMs = 5000
 /** Nothing is published whose lease ends sooner: its acknowledgement might come too late. */
 const leastLeaseMs = 5000
-
-/** An event that was pulled and is not settled. */
-interface Held {
-  readonly delivery: Delivery
-  readonly revoked: AbortSignal
-  readonly bytes: number
-  /** It was refused together with others, which may be to blame: it is asked for alone. */
-  suspect: boolean
-}
 
 /** From one binding of the source, which may have two, to the target. */
 interface Way extends Pick<BridgePlan, 'to' | 'filters'> {
@@ -34,8 +26,7 @@ interface Way extends Pick<BridgePlan, 'to' | 'filters'> {
 export interface SessionWatch {
   moved(events: number): void
   filtered(): void
-  /** Answers whether so many were refused in a row that the target is to be given time. */
-  refused(held: Delivery, error: ItemError, kept: boolean): boolean
+  refused(delivery: Delivery, error: ItemError, kept: boolean): void
   /** Events are pulled. */
   reads(): void
   /** The target takes events, or does not. */
@@ -55,7 +46,7 @@ export class Session {
   readonly #watch: SessionWatch
   readonly #credit = new Credit(maxEvents, maxBytes)
   readonly #over = new AbortController()
-  #queue: Held[] = []
+  readonly #queue = new Queue()
   #done: { readonly held: Held; readonly outcome: Outcome }[] = []
   #settling: Promise<void> | undefined
   #fault: unknown
@@ -106,7 +97,7 @@ export class Session {
 
   #admit(delivery: Delivery, revoked: AbortSignal): void {
     const { event } = delivery
-    const held: Held = { delivery, revoked, bytes: eventBytes(event), suspect: false }
+    const held: Held = { delivery, revoked, bytes: eventBytes(event) }
     this.#credit.take(held.bytes)
     if (!matches(this.#way.filters, event)) {
       this.#watch.filtered()
@@ -122,14 +113,16 @@ export class Session {
   }
 
   async #move(stop: AbortSignal): Promise<void> {
+    const { clock } = this.#context
     while (!stop.aborted) {
-      const taken = this.#take()
-      if (taken.length === 0) {
+      for (const { bytes } of this.#queue.dropRevoked()) this.#credit.give(bytes)
+      const { expiresAt } = this.#queue
+      if (expiresAt === undefined) {
         await this.#arrival(stop)
         continue
       }
-      if (taken[0]!.delivery.expiresAt - this.#context.clock.now() < leastLeaseMs) return
-      const failure = await this.#publish(taken)
+      if (expiresAt - clock.now() < leastLeaseMs) return
+      const failure = await this.#publish(this.#queue.next(this.#way.to.broker.capabilities.publish))
       this.#settle()
       if (failure === undefined) continue
       this.#watch.holdsBack(failure)
@@ -137,57 +130,46 @@ export class Session {
     }
   }
 
-  /** What is published together next; it stays in the queue until that is decided. */
-  #take(): Held[] {
-    if (this.#queue.some(({ revoked }) => revoked.aborted)) {
-      for (const { revoked, bytes } of this.#queue) if (revoked.aborted) this.#credit.give(bytes)
-      this.#queue = this.#queue.filter(({ revoked }) => !revoked.aborted)
-    }
-    const most = this.#way.to.broker.capabilities.publish
-    let count = 0
-    let bytes = 0
-    for (const held of this.#queue) {
-      if (count > 0 && (held.suspect || bytes + held.bytes > most.maxBytes || count === most.maxEvents)) break
-      bytes += held.bytes
-      count++
-      if (held.suspect) break
-    }
-    return this.#queue.slice(0, count)
-  }
-
   /** Answers why something has to be tried again, where that is not the fault of single events. */
-  async #publish(taken: readonly Held[]): Promise<ItemError | undefined> {
+  async #publish(next: readonly Held[]): Promise<ItemError | undefined> {
     const { failpoint } = this.#context
     failpoint?.('bridge-before-publish')
-    const events = taken.map(({ delivery }) => delivery.event)
-    const bytes = taken.reduce((sum, held) => sum + held.bytes, 0)
+    const events = next.map(({ delivery }) => delivery.event)
+    const bytes = next.reduce((sum, held) => sum + held.bytes, 0)
     const results = await this.#way.to.publisher.publish(events, { paced: true, bytes })
     failpoint?.('bridge-after-publish')
-    return this.#judge(taken, results)
+    return this.#judge(next, results)
   }
 
-  #judge(taken: readonly Held[], results: readonly PublishResult[]): ItemError | undefined {
-    const left: Held[] = []
+  #judge(asked: readonly Held[], results: readonly PublishResult[]): ItemError | undefined {
+    const before = this.#queue.taken
+    const over = new Set<Held>()
     let failure: ItemError | undefined
     let suspects = 0
     let moved = 0
-    for (const [i, held] of taken.entries()) {
+    for (const [i, held] of asked.entries()) {
       const result = results[i]!
+      const verdict = verdictOf(result)
       if (result.status === 'stored') {
         moved++
+        over.add(held)
         this.#done.push({ held, outcome: { kind: 'ack' } })
-      } else if (isRefusal(result) && taken.length === 1) {
-        if (this.#refuse(held, result.error)) failure = result.error
+      } else if (verdict === 'again') {
+        failure ??= result.error
+      } else if (asked.length === 1 && (verdict === 'refused' || this.#queue.isToBlame(held))) {
+        over.add(held)
+        this.#refuse(held, result.error)
+      } else if (asked.length === 1 && held.refusedAt !== undefined) {
+        failure = result.error
       } else {
-        if (isRefusal(result)) {
-          held.suspect = true
-          suspects++
-        } else failure ??= result.error
-        left.push(held)
+        suspects++
+        this.#queue.suspect(held, before)
       }
     }
-    this.#queue.splice(0, taken.length, ...left)
+    this.#queue.remove(over)
+    this.#queue.stored(moved)
     this.#watch.moved(moved)
+    // Those that followed a suspect of their key are tried again at once.
     if (suspects > 0) return undefined
     if (failure === undefined && moved > 0) {
       this.#backoff.reset()
@@ -196,12 +178,11 @@ export class Session {
     return failure
   }
 
-  /** Answers whether the target is to be given time. */
-  #refuse(held: Held, error: ItemError): boolean {
+  #refuse(held: Held, error: ItemError): void {
     const kept = this.#way.from.broker.capabilities.reject
     const reason = `${error.code}: ${error.detail}`
     this.#done.push({ held, outcome: kept ? { kind: 'reject', reason } : { kind: 'ack' } })
-    return this.#watch.refused(held.delivery, error, kept)
+    this.#watch.refused(held.delivery, error, kept)
   }
 
   /** Resolves when something was pulled, or it is over. */

@@ -76,19 +76,39 @@ describe('an event that the target refuses', () => {
   })
 })
 
-test('a target that refuses everything is given time, and somebody has it to see', async () => {
-  await stage.start()
-  const ids = range(400)
-  for (const [id] of ids) stage.target.items.set(id, { status: 'failed', code: 'unprocessable' })
-  await stage.publish(ids)
-  await until(20_000, 'it is told', async () => stage.logged.some((line) => line.startsWith('warn The target')))
-  await pause(2000)
-  expect(stage.refused.length).toBeGreaterThan(100)
-  expect(stage.refused.length).toBeLessThan(110)
-  stage.target.items.clear()
-  const moved = await stage.arrives(400 - stage.refused.length)
-  await settled()
-  expect(moved.length + stage.refused.length).toBe(400)
+describe('an event that the target cannot place', () => {
+  test('is not given up while the target places no other either', async () => {
+    await stage.start()
+    for (const [id] of range(400)) stage.target.items.set(id, { status: 'failed', code: 'unprocessable' })
+    await stage.publish(range(400))
+    await until(20_000, 'it is told', async () => stage.logged.some((line) => line.startsWith('warn The target')))
+    await pause(2000)
+    // Together, each key's first; then one by one, with longer and longer pauses.
+    expect(stage.target.published.length).toBeLessThan(12)
+    expect(stage.refused).toEqual([])
+    stage.target.items.clear()
+    const moved = await stage.arrives(400)
+    await settled()
+    expect(moved).toHaveLength(400)
+    ordered(moved)
+    expect(stage.refused).toEqual([])
+  })
+
+  test('is given up as soon as the target takes another, and its key goes on', async () => {
+    await stage.start()
+    stage.target.items.set('e0', { status: 'failed', code: 'unprocessable' })
+    await stage.publish([
+      ['e0', 'k0'],
+      ['e5', 'k0'],
+    ])
+    await until(20_000, 'it is told', async () => stage.logged.some((line) => line.startsWith('warn The target')))
+    expect(stage.refused).toEqual([])
+    expect(await stage.moved()).toEqual([])
+    await stage.publish([['e1', 'k1']])
+    expect((await stage.arrives(2)).toSorted()).toEqual(['e1', 'e5'])
+    await settled()
+    expect(stage.refused.map(({ event }) => event.attributes.id)).toEqual(['e0'])
+  })
 })
 
 describe('a target that takes nothing', () => {

@@ -5,12 +5,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach } from 'vitest'
 import { builtInConfig } from '../../src/config/load.ts'
 import { type RunningGateway, startGateway } from '../../src/runtime/node.ts'
-import { until } from '../conformance/waiting.ts'
 import { Client } from '../fixtures/client.ts'
-import { entriesOf, type ReadEvent } from '../http/events.ts'
-
-/** Against hanging: what a bridge may take for a few events, with a group of Kafka to be joined first. */
-const moveMs = 60_000
 
 export interface Line {
   readonly level: string
@@ -81,14 +76,6 @@ export function installations(): () => Promise<Installation> {
 /** A name that no other run has given to a topic of the same cluster. */
 export function topicName(word: string): string {
   return `${word}.${randomBytes(5).toString('hex')}`
-}
-
-/** Waits until a topic that can be read again has so many events, and answers them. */
-export async function arrived(client: Client, topic: string, count: number): Promise<ReadEvent[]> {
-  return until(moveMs, `${count} events in ${topic}`, async () => {
-    const entries = await entriesOf(client, topic)
-    return entries.length >= count && entries.map(({ event }) => event)
-  })
 }
 
 /** The value of a bridge's metric; undefined where it is not told. */

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { sharedKafka } from '../brokers/services/shared-kafka.ts'
 import { pause, until } from '../conformance/waiting.ts'
-import { cloudEvent, entriesOf } from '../http/events.ts'
-import { arrived, installations, metric, topicName } from './installation.ts'
+import { cloudEvent } from '../http/events.ts'
+import { brokersOf, keepsLog, topicOn, type Word } from './brokers.ts'
+import { installations, metric, topicName } from './installation.ts'
+import { Witness } from './witness.ts'
 
 const installation = installations()
 const minute = { timeout: 120_000 }
@@ -31,55 +32,50 @@ const kinds = [
   }),
 ] as const
 
-type Word = 'local' | 'other' | 'main'
 const pairs: readonly [Word, Word][] = [
   ['local', 'main'],
   ['main', 'local'],
   ['local', 'other'],
   ['main', 'main'],
+  ['jobs', 'main'],
+  ['main', 'jobs'],
+  ['local', 'jobs'],
+  ['jobs', 'local'],
 ]
-
-async function brokers() {
-  const { bootstrap } = await sharedKafka(1)
-  return {
-    local: { type: 'embedded', path: 'log.db' },
-    other: { type: 'embedded', memory: true },
-    main: { type: 'kafka', bootstrap: [...bootstrap], sessionTimeout: '6s' },
-  }
-}
 
 describe.each(pairs)('from %s to %s', (source, target) => {
   async function bridged(bridge: object = {}) {
     const [from, to] = [topicName('from'), topicName('to')]
     const config = {
-      brokers: await brokers(),
-      topics: {
-        [from]: { broker: source, ensure: { partitions: 4 } },
-        [to]: { broker: target, ensure: { partitions: 4 } },
-      },
+      brokers: await brokersOf(source, target),
+      topics: { [from]: topicOn(source), [to]: topicOn(target) },
       bridges: [{ from, to, name: 'b', ...bridge }],
     }
     const one = await installation()
-    return { one, from, to, config, client: await one.start(config) }
+    const client = await one.start(config)
+    return { one, from, to, config, client, there: await Witness.of(client, to) }
   }
 
   test('ids, sources, keys, bytes and all attributes stay as they are', minute, async () => {
-    const { client, from, to } = await bridged()
+    const { client, from, to, there } = await bridged()
+    const here = keepsLog(source) ? await Witness.of(client, from) : undefined
     expect((await client.batch(from, kinds)).status).toBe(200)
     const text = `{"specversion":"1.0","id":"verbatim","source":"/s","type":"t","data":${verbatim}}`
     expect((await client.publish(from, text, 'application/cloudevents+json')).status).toBe(200)
-    const moved = await arrived(client, to, kinds.length + 1)
+    const moved = await there.arrived(kinds.length + 1)
     const byId = (events: readonly { id: string }[]) => events.toSorted((a, b) => (a.id < b.id ? -1 : 1))
-    expect(byId(moved)).toEqual(byId((await entriesOf(client, from)).map(({ event }) => event)))
+    if (here !== undefined) expect(byId(moved)).toEqual(byId(await here.events()))
     for (const kind of kinds) expect(moved.find(({ id }) => id === kind.id)).toMatchObject(kind)
-    const wire = await client.get(`/v1/topics/${to}/events?from=earliest`, { accept: 'application/x-ndjson' })
-    expect(wire.text).toContain(`"data":${verbatim}`)
+    if (keepsLog(target)) {
+      const wire = await client.get(`/v1/topics/${to}/events?from=earliest`, { accept: 'application/x-ndjson' })
+      expect(wire.text).toContain(`"data":${verbatim}`)
+    }
     await until(20_000, 'the count', async () => (await metric(client, 'moved_total', 'b')) === kinds.length + 1)
     expect(await metric(client, 'up', 'b')).toBe(1)
   })
 
   test('the order of every key, and nothing twice', minute, async () => {
-    const { client, from, to } = await bridged()
+    const { client, from, there } = await bridged()
     const [keys, each] = [16, 60]
     for (let at = 0; at < each; at += 20) {
       const events = Array.from({ length: keys * 20 }, (_, i) => {
@@ -88,7 +84,7 @@ describe.each(pairs)('from %s to %s', (source, target) => {
       })
       expect((await client.batch(from, events)).status).toBe(200)
     }
-    const moved = await arrived(client, to, keys * each)
+    const moved = await there.arrived(keys * each)
     expect(moved).toHaveLength(keys * each)
     for (let key = 0; key < keys; key++) {
       const places = moved.filter(({ partitionkey }) => partitionkey === `key ${key}`).map(({ data }) => data)
@@ -98,7 +94,7 @@ describe.each(pairs)('from %s to %s', (source, target) => {
 
   test('only what its filters match', minute, async () => {
     const filters = [{ prefix: { type: 'order.' } }, { not: { data: { '/test': true } } }]
-    const { client, from, to } = await bridged({ filters })
+    const { client, from, there } = await bridged({ filters })
     const events = Array.from({ length: 90 }, (_, i) =>
       cloudEvent(`e${i}`, { type: i % 3 === 0 ? 'order.placed' : 'user.made', data: { test: i % 2 === 0 } }),
     )
@@ -106,47 +102,51 @@ describe.each(pairs)('from %s to %s', (source, target) => {
     const last = cloudEvent('last', { type: 'order.last', data: {} })
     expect((await client.structured(from, last)).status).toBe(200)
     const wanted = events.filter(({ type, data }) => type === 'order.placed' && !(data as { test: boolean }).test)
-    const moved = await arrived(client, to, wanted.length + 1)
+    const moved = await there.arrived(wanted.length + 1)
     expect(moved.map(({ id }) => id).sort()).toEqual([...wanted.map(({ id }) => id), 'last'].sort())
     await until(20_000, 'the rest', async () => (await metric(client, 'filtered_total', 'b')) === 91 - moved.length)
   })
 
   test('a new one begins with what comes; what came while it was stopped is moved', minute, async () => {
-    const { one, client, from, to, config } = await bridged()
+    const { one, client, from, to, config, there } = await bridged()
     expect((await client.structured(from, cloudEvent('first'))).status).toBe(200)
-    await arrived(client, to, 1)
+    await there.arrived(1)
     await one.stop()
     // Without it, the same topics.
     const without = await one.start({ ...config, bridges: [] })
     expect((await without.structured(from, cloudEvent('second'))).status).toBe(200)
     await one.stop()
     const again = await one.start(config)
+    const later = await Witness.of(again, to, there)
     expect((await again.structured(from, cloudEvent('third'))).status).toBe(200)
     // What is in memory is gone with its process.
     const kept = target === 'other' ? [] : ['first']
-    const moved = await arrived(again, to, kept.length + 2)
+    const moved = await later.arrived(kept.length + 2)
     expect(moved.map(({ id }) => id).sort()).toEqual([...kept, 'second', 'third'].sort())
     await one.stop()
     const another = await one.start({ ...config, bridges: [{ from, to, name: 'later' }] })
+    const last = await Witness.of(another, to, later)
     expect((await another.structured(from, cloudEvent('fourth'))).status).toBe(200)
-    const since = await arrived(another, to, target === 'other' ? 1 : 4)
+    const since = await last.arrived(target === 'other' ? 1 : 4)
     await pause(500)
-    expect((await entriesOf(another, to)).length).toBe(since.length)
+    expect(await last.events()).toHaveLength(since.length)
   })
 
-  test('start: earliest moves what is there already', minute, async () => {
-    const { one, client, from, to, config } = await bridged()
+  test('start: earliest moves what is there already, or is refused where nothing is kept', minute, async () => {
+    const { one, client, from, config, there } = await bridged()
     const events = Array.from({ length: 500 }, (_, i) => cloudEvent(`e${i}`, { partitionkey: `${i % 7}` }))
     expect((await client.batch(from, events)).status).toBe(200)
-    await arrived(client, to, events.length)
+    await there.arrived(events.length)
     await one.stop()
     const history = topicName('history')
-    const again = await one.start({
-      ...config,
-      topics: { ...config.topics, [history]: { broker: target, ensure: { partitions: 4 } } },
-      bridges: [{ from, to: history, start: 'earliest' }].map((bridge) => ({ ...bridge, name: 'history' })),
-    })
-    const moved = await arrived(again, history, events.length)
-    expect(moved.map(({ id }) => id).sort()).toEqual(events.map(({ id }) => id).sort())
+    const topics = { ...config.topics, [history]: topicOn(target) }
+    const starting = one.start({ ...config, topics, bridges: [{ from, to: history, start: 'earliest', name: 'all' }] })
+    if (!keepsLog(source)) {
+      const who = `Bridge all from topic ${from}, broker ${source}, to topic ${history}, broker ${target}`
+      await expect(starting).rejects.toThrow(`${who}: start: earliest requires capability replay, and broker ${source}`)
+      return
+    }
+    const moved = await (await Witness.of(await starting, history)).arrived(events.length)
+    expect(new Set(moved.map(({ id }) => id))).toEqual(new Set(events.map(({ id }) => id)))
   })
 })

@@ -6,7 +6,8 @@ import { until } from '../conformance/waiting.ts'
 import type { Client } from '../fixtures/client.ts'
 import { cloudEvent, entriesOf } from '../http/events.ts'
 import type { DeadLetter } from '../http/groups.ts'
-import { arrived, installations, metric, topicName } from './installation.ts'
+import { installations, metric, topicName } from './installation.ts'
+import { Witness } from './witness.ts'
 
 const installation = installations()
 const minute = { timeout: 120_000 }
@@ -45,7 +46,7 @@ describe('an event that is too large for the target', () => {
     expect((await client.structured(from, cloudEvent('before', { partitionkey: 'k' }))).status).toBe(200)
     expect((await client.structured(from, large('large'))).status).toBe(200)
     expect((await client.structured(from, cloudEvent('after', { partitionkey: 'k' }))).status).toBe(200)
-    const moved = await arrived(client, to, 2)
+    const moved = await (await Witness.of(client, to)).arrived(2)
     expect(moved.map(({ id }) => id)).toEqual(['before', 'after'])
     await until(20_000, 'it is counted', async () => (await metric(client, 'refused_total', 'b')) === 1)
     const dead = `/v1/topics/${from}/groups/sluice.bridge.b/dead`
@@ -89,7 +90,7 @@ describe('an event that is too large for the target', () => {
       }))
       const results = await other.publish(from, events, { signal: AbortSignal.timeout(20_000) })
       expect(results.map(({ status }) => status)).toEqual(['stored', 'stored', 'stored'])
-      const moved = await arrived(client, to, 2)
+      const moved = await (await Witness.of(client, to)).arrived(2)
       expect(moved.map(({ id }) => id)).toEqual(['before', 'after'])
       const { position } = results[1] as { position: string }
       const fact = { event: 'large', source: '/other', position, deadLetter: false }

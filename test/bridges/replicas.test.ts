@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import { sharedKafka } from '../brokers/services/shared-kafka.ts'
 import { until } from '../conformance/waiting.ts'
 import { cloudEvent } from '../http/events.ts'
-import { arrived, installations, metric, topicName } from './installation.ts'
+import { installations, metric, topicName } from './installation.ts'
+import { Witness } from './witness.ts'
 
 const installation = installations()
 
@@ -30,7 +31,7 @@ test('replicas share the group of a bridge, and one takes over from another', { 
   })
   await both[1].stop()
   await publish()
-  const moved = await arrived(first, to, made)
+  const moved = await (await Witness.of(first, to)).arrived(made)
   expect(new Set(moved.map(({ id }) => id)).size).toBe(made)
   for (let key = 0; key < 40; key++) {
     const places = moved.filter(({ partitionkey }) => partitionkey === `k${key}`).map(({ id }) => Number(id.slice(1)))

@@ -4,7 +4,8 @@ import { until } from '../conformance/waiting.ts'
 import type { Client } from '../fixtures/client.ts'
 import { cloudEvent } from '../http/events.ts'
 import { Group } from '../http/groups.ts'
-import { arrived, Installation, installations, metric, topicName } from './installation.ts'
+import { Installation, installations, metric, topicName } from './installation.ts'
+import { Witness } from './witness.ts'
 
 /** Against hanging: what a start of Kafka, or its joining a group again, may take. */
 const longMs = 90_000
@@ -65,7 +66,7 @@ async function works(): Promise<void> {
   const { lease } = await group.one()
   expect(await group.say(lease, 'ack')).toBe('ok')
   ownCount += events.length + 1
-  await arrived(client, own, ownCount)
+  await (await Witness.of(client, own)).arrived(ownCount)
 }
 
 const deaths = {
@@ -83,7 +84,7 @@ describe.each(Object.entries(deaths))('one of two brokers that %s', (_, { die, h
   test('leaves the other alone, is named, and has what waited for it afterwards', { timeout: 240_000 }, async () => {
     const [out, back] = [some(30), some(30)]
     expect((await client.batch(inward.from, back)).status).toBe(200)
-    await arrived(client, inward.to, back.length)
+    await (await Witness.of(client, inward.to)).arrived(back.length)
     const [lines, before] = [one.log.length, (await metric(client, 'failures_total', 'outward'))!]
     const already = (await entries(outward.to)).length
     await die()
@@ -103,12 +104,12 @@ describe.each(Object.entries(deaths))('one of two brokers that %s', (_, { die, h
     } finally {
       await heal()
     }
-    const moved = await arrived(client, outward.to, already + out.length)
+    const moved = await (await Witness.of(client, outward.to)).arrived(already + out.length)
     expect(new Set(moved.map(({ id }) => id)).size).toBeGreaterThanOrEqual(already + out.length)
     await until(longMs, 'it is ready', async () => (await client.get('/readyz')).status === 200)
     const later = some(10)
     expect((await client.batch(inward.from, later)).status).toBe(200)
-    const inside = await arrived(client, inward.to, (await entries(inward.from)).length)
+    const inside = await (await Witness.of(client, inward.to)).arrived((await entries(inward.from)).length)
     expect(inside.map(({ id }) => id)).toEqual(expect.arrayContaining(later.map(({ id }) => id)))
     const told = one.log.slice(lines).filter(({ fields }) => fields.bridge === 'outward')
     expect(told.map(({ message }) => message)).toEqual([
@@ -120,7 +121,7 @@ describe.each(Object.entries(deaths))('one of two brokers that %s', (_, { die, h
 })
 
 async function entries(topic: string) {
-  return arrived(client, topic, 0)
+  return (await Witness.of(client, topic)).arrived(0)
 }
 
 test('a start where one of two brokers does not answer names it, and makes nothing', { timeout: 120_000 }, async () => {
