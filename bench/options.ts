@@ -1,7 +1,6 @@
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type BrokerName, brokerNames } from './brokers/known.ts'
 
 const sections = {
   publish: ['closed', 'open', 'ndjson', 'batch', 'read', 'start'],
@@ -9,6 +8,10 @@ const sections = {
   brokers: ['full', 'batch', 'ndjson', 'open', 'consume'],
   fanout: ['one', 'hundred', 'fifty', 'rows', 'log', 'both', 'latency', 'among', 'parked', 'many'],
 } as const
+/** With three nodes where there is a 3. */
+const brokerNames = ['rabbitmq', 'sqs', 'sns', 'nats', 'nats3', 'kafka', 'kafka3'] as const
+
+export type BrokerName = (typeof brokerNames)[number]
 export type Section = (typeof sections.publish)[number]
 export type KafkaSection = (typeof sections.kafka)[number]
 export type BrokersSection = (typeof sections.brokers)[number]

@@ -1,4 +1,5 @@
 import type { BrokerType } from '../server.ts'
+import { usageOf } from '../usage.ts'
 
 /** A real broker, started for a measurement, with what both the gateway and the client alone need of it. */
 export interface Broker {
@@ -7,26 +8,32 @@ export interface Broker {
   readonly entry: object
   /** What a topic is made with. */
   readonly ensure: object
-  /**
-   * Where an event that no group is there for is kept: in the topic's log, or nowhere. `topic` has one queue, and so one
-   * group.
-   */
-  readonly keeps: 'log' | 'groups' | 'topic'
+  /** Whether a topic keeps events for which there is no group. */
+  readonly isLog: boolean
+  /** How many groups a topic may have. */
+  readonly groups: 'one' | 'many'
   /** The script of the client library alone; see client.ts. */
   readonly client: URL
   /** The words for node of a server that sends an event for each request, where there is one. */
   one?(topic: string): readonly string[]
-  /** As the gateway makes its own, with what keeps events. */
+  /** As the gateway makes its own, with the group `benchGroup` where it is no log. */
   create(topic: string): Promise<void>
   remove(topic: string): Promise<void>
-  /** How many events are there that `group` has not settled; of a log, how many it has. */
-  stored(topic: string, group: string): Promise<number>
+  /** How many events are kept, be it in the log or for `benchGroup`. */
+  stored(topic: string): Promise<number>
+  /** How many events a group has not acknowledged; only where consuming is measured. */
+  unsettled?(topic: string, group: string): Promise<number>
   /** Of all its processes, up to now; undefined where they are not known. */
   cpuSeconds(): number | undefined
   stop(): Promise<void>
 }
 
+export type Start = (progress: (line: string) => void) => Promise<Broker>
+
 /** The group of the sections that publish. */
 export const benchGroup = 'bench'
 
-export type Start = (progress: (line: string) => void) => Promise<Broker>
+export function cpuSecondsOf(pids: readonly (number | undefined)[]): number | undefined {
+  const known = pids.filter((pid) => pid !== undefined)
+  return known.length === 0 ? undefined : known.reduce((sum, pid) => sum + usageOf(pid).cpuSeconds, 0)
+}

@@ -4,7 +4,7 @@ import type { Measured } from '../measure/publish.ts'
 import type { Sample } from '../measure/subject.ts'
 import { type Broker, benchGroup } from './broker.ts'
 import { type ClientSubject, startClient, startGateway } from './contest.ts'
-import { measure, warm } from './publish.ts'
+import { batchTask, measure, warm } from './publish.ts'
 
 /** Its latencies are those of a whole backlog. */
 export const consumeSection = 'consume to ack'
@@ -17,9 +17,10 @@ type Consumer = 'client' | 'port' | 'http'
 /**
  * From a backlog to the last acknowledgement: the client alone, the adapter without HTTP, and pulling and settling over
  * HTTP. Events come from the gateway, so that all read the same. Each has a group of its own where a topic may have
- * several; where it has one queue, they empty it in turn.
+ * several; where it has one queue, they empty it in turn. Nothing is measured where a broker cannot say what is left.
  */
 export async function consume(lab: Lab, broker: Broker): Promise<Measured> {
+  if (broker.unsettled === undefined) return { rows: [], counts: [] }
   const groups = new Groups(broker)
   const gateway = await startGateway(lab, broker, topic, groups.all)
   const clients: Record<'client' | 'port', ClientSubject> = {
@@ -28,7 +29,7 @@ export async function consume(lab: Lab, broker: Broker): Promise<Measured> {
   }
   const { seconds } = lab.options
   const round = (who: Consumer, take: (events: number) => Promise<Sample>) => async (): Promise<Sample> => {
-    if (groups.due(who, gateway) === 0) await gateway.run({ kind: 'stream', connections: 4, seconds })
+    if (groups.due(who, gateway) === 0) await gateway.run(batchTask(seconds))
     const events = groups.due(who, gateway)
     const sample = await take(events)
     groups.took(who, sample.outcome.events)
@@ -47,7 +48,7 @@ export async function consume(lab: Lab, broker: Broker): Promise<Measured> {
     const rows = await measure(lab, consumeSection, [{ name: 'a backlog', bases: ['client'], entries }])
     // What a consumer was given beyond its number goes back when it is gone.
     await stopAll(gateway, clients)
-    return { rows, counts: await groups.counts(gateway) }
+    return { rows, counts: await groups.counts(gateway, (group) => broker.unsettled!(topic, group)) }
   } finally {
     await stopAll(gateway, clients)
     await broker.remove(topic)
@@ -61,19 +62,19 @@ async function stopAll(gateway: HttpSubject, clients: Record<string, ClientSubje
 
 /** Whose group is which, and what each has taken. */
 class Groups {
-  readonly #broker: Broker
+  readonly #groups: Broker['groups']
   readonly #taken = new Map<string, number>()
 
-  constructor(broker: Broker) {
-    this.#broker = broker
+  constructor({ groups }: Broker) {
+    this.#groups = groups
   }
 
   get all(): string[] {
-    return this.#broker.keeps === 'topic' ? [benchGroup] : ['client', 'port', 'http']
+    return this.#groups === 'one' ? [benchGroup] : ['client', 'port', 'http']
   }
 
   of(who: Consumer): string {
-    return this.#broker.keeps === 'topic' ? benchGroup : who
+    return this.#groups === 'one' ? benchGroup : who
   }
 
   /** What was acknowledged to the publisher, and not taken yet. */
@@ -87,11 +88,10 @@ class Groups {
   }
 
   /** What is acknowledged is not there any more: a group has lost what was published by as much as it took, and no less. */
-  counts({ sent }: HttpSubject): Promise<Count[]> {
+  counts({ sent }: HttpSubject, unsettled: (group: string) => Promise<number>): Promise<Count[]> {
     return Promise.all(
       [...this.#taken].map(async ([group, acknowledged]) => {
-        const left = await this.#broker.stored(topic, group)
-        return countOf(topic, { kind: group, sent, acknowledged }, sent - left)
+        return countOf(topic, { kind: group, sent, acknowledged }, sent - (await unsettled(group)))
       }),
     )
   }

@@ -85,9 +85,7 @@ export class Contest {
     return Promise.all(
       this.#publishing
         .filter(([, { sent }]) => sent > 0)
-        .map(async ([kind, subject]) =>
-          countOf(this.#name, subject, await this.#broker.stored(this.topic(kind), benchGroup)),
-        ),
+        .map(async ([kind, subject]) => countOf(this.#name, subject, await this.#broker.stored(this.topic(kind)))),
     )
   }
 
@@ -104,11 +102,11 @@ export async function startGateway(
   lab: Lab,
   broker: Broker,
   topic: string,
-  groups: readonly string[] = [benchGroup],
+  groups: readonly string[] = broker.isLog ? [] : [benchGroup],
 ): Promise<HttpSubject> {
   const { entry, ensure, type } = broker
   const gateway = await lab.start(type, { broker: { entry, topic, ensure } }, cpuOf(broker))
-  if (broker.keeps !== 'log') for (const group of groups) await makeGroup(gateway.server.port, group, lab.options.token)
+  for (const group of groups) await makeGroup(gateway.server.port, group, lab.options.token)
   return gateway
 }
 

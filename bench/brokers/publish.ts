@@ -21,6 +21,10 @@ export function closedTask(connections: number, seconds: number): Task {
   return { kind: 'closed', form: 'event', connections, seconds }
 }
 
+export function batchTask(seconds: number): Task {
+  return { kind: 'closed', form: 'batch', size: batchSize, connections: parallel, seconds }
+}
+
 /** Full speed beside the HTTP stack and the client library, whichever is the slower. */
 export async function full(lab: Lab, broker: Broker): Promise<Measured> {
   const { seconds } = lab.options
@@ -51,8 +55,7 @@ export async function open(lab: Lab, broker: Broker): Promise<Measured> {
 }
 
 export function batch(lab: Lab, broker: Broker): Promise<Measured> {
-  const { seconds } = lab.options
-  const task: Task = { kind: 'closed', form: 'batch', size: batchSize, connections: parallel, seconds }
+  const task = batchTask(lab.options.seconds)
   return besideBatches(lab, broker, { section: 'batch', setting: `${batchSize} × ${parallel}`, task })
 }
 

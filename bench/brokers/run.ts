@@ -2,11 +2,11 @@ import type { Count } from '../measure/count.ts'
 import { Lab } from '../measure/lab.ts'
 import type { Measured } from '../measure/publish.ts'
 import type { Row } from '../measure/row.ts'
-import type { BrokersOptions, BrokersSection } from '../options.ts'
+import type { BrokerName, BrokersOptions, BrokersSection } from '../options.ts'
 import type { BrokerType } from '../server.ts'
 import type { Broker } from './broker.ts'
 import { consume } from './consume.ts'
-import { type BrokerName, startBroker } from './known.ts'
+import { startBroker } from './known.ts'
 import { batch, full, ndjson, open } from './publish.ts'
 
 export interface BrokerResult {

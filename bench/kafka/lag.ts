@@ -1,4 +1,4 @@
-import { type Broker, benchGroup } from '../brokers/broker.ts'
+import type { Broker } from '../brokers/broker.ts'
 import { startGateway } from '../brokers/contest.ts'
 import { eventBytes } from '../load/job.ts'
 import { startLoad } from '../load.ts'
@@ -39,7 +39,7 @@ export async function measureLag(lab: Lab, broker: Broker): Promise<LagRun> {
   lab.progress(`memory · publishing ${wanted} events`)
   await fill(filler, wanted)
   await filler.server.stop()
-  const lag = await broker.stored(topic, benchGroup)
+  const lag = await broker.stored(topic)
   // Its memory is to be that of reading.
   const gateway = await startGateway(lab, broker, topic)
   const { server } = gateway

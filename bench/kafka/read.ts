@@ -1,4 +1,4 @@
-import { type Broker, benchGroup } from '../brokers/broker.ts'
+import type { Broker } from '../brokers/broker.ts'
 import { Contest } from '../brokers/contest.ts'
 import { measure } from '../brokers/publish.ts'
 import { eventBytes } from '../load/job.ts'
@@ -15,7 +15,7 @@ export async function read(lab: Lab, broker: Broker): Promise<Measured> {
   const { result: rows, counts } = await Contest.hold(lab, broker, 'read', ['gateway', 'client'], async (contest) => {
     await fill(contest.gateway, quick ? logEvents / 4 : logEvents)
     const topic = contest.topic('gateway')
-    const events = await broker.stored(topic, benchGroup)
+    const events = await broker.stored(topic)
     const entries = [
       ...contest.http({ kind: 'read', path: wholeLog, connections: 1, seconds }, 'gateway'),
       contest.own({ kind: 'consume', topic, events, seconds }),

@@ -59,7 +59,8 @@ function foreign(rows: readonly Row[]): string[] {
 
 function remarks(row: Row): string[] {
   const who = `  ${row.server}, ${row.setting}`
-  const busy = row.loadCpuShare > busyShare
+  // A client alone is its own load.
+  const busy = row.loadCpuShare > busyShare && row.server !== 'client' && row.server !== 'port'
   return [
     ...(row.failures > 0 ? [`${who}: ${row.failures} FAILED, the first: ${row.failure}`] : []),
     ...(row.overOne === undefined

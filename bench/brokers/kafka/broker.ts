@@ -1,8 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { Admin, ListOffsetTimestamps } from '@platformatic/kafka'
 import { type KafkaCluster, startKafka } from '../../../test/brokers/services/kafka.ts'
-import { usageOf } from '../../usage.ts'
-import type { Broker, Start } from '../broker.ts'
+import { type Broker, cpuSecondsOf, type Start } from '../broker.ts'
 import { clientOptions, type KafkaEntry } from './library.ts'
 
 const partitions = 12
@@ -14,7 +13,8 @@ export function start(nodes: 1 | 3): Start {
 class KafkaBroker implements Broker {
   readonly type = 'kafka'
   readonly ensure = { partitions }
-  readonly keeps = 'log'
+  readonly isLog = true
+  readonly groups = 'many'
   readonly client = new URL('./client.ts', import.meta.url)
   readonly entry: KafkaEntry
   readonly #replicas: number
@@ -56,8 +56,8 @@ class KafkaBroker implements Broker {
     return answer!.partitions.reduce((sum, { offset }) => sum + Number(offset), 0)
   }
 
-  cpuSeconds(): number {
-    return this.#kafka.nodes.reduce((sum, { pid }) => sum + (pid === undefined ? 0 : usageOf(pid).cpuSeconds), 0)
+  cpuSeconds(): number | undefined {
+    return cpuSecondsOf(this.#kafka.nodes.map(({ pid }) => pid))
   }
 
   async stop(): Promise<void> {

@@ -1,7 +1,6 @@
 import { type ChannelModel, connect } from 'amqplib'
 import { type RabbitServer, startRabbitmq } from '../../../test/brokers/services/rabbitmq.ts'
-import { usageOf } from '../../usage.ts'
-import { type Broker, benchGroup, type Start } from '../broker.ts'
+import { type Broker, benchGroup, cpuSecondsOf, type Start } from '../broker.ts'
 import { queueOf, type RabbitEntry } from './entry.ts'
 
 export const start: Start = async (progress) => {
@@ -12,7 +11,8 @@ export const start: Start = async (progress) => {
 class RabbitBroker implements Broker {
   readonly type = 'rabbitmq'
   readonly ensure = {}
-  readonly keeps = 'groups'
+  readonly isLog = false
+  readonly groups = 'many'
   readonly client = new URL('./client.ts', import.meta.url)
   readonly entry: RabbitEntry
   readonly #server: RabbitServer
@@ -43,7 +43,12 @@ class RabbitBroker implements Broker {
     await channel.close()
   }
 
-  async stored(topic: string, group: string): Promise<number> {
+  stored(topic: string): Promise<number> {
+    return this.unsettled(topic, benchGroup)
+  }
+
+  /** What a consumer was given has gone back to the queue when the consumer is gone. */
+  async unsettled(topic: string, group: string): Promise<number> {
     const channel = await this.#connection.createChannel()
     const { messageCount } = await channel.checkQueue(queueOf(topic, group))
     await channel.close()
@@ -51,8 +56,7 @@ class RabbitBroker implements Broker {
   }
 
   cpuSeconds(): number | undefined {
-    const { pid } = this.#server.node
-    return pid === undefined ? undefined : usageOf(pid).cpuSeconds
+    return cpuSecondsOf([this.#server.node.pid])
   }
 
   async stop(): Promise<void> {

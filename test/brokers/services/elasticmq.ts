@@ -14,6 +14,7 @@ const stopMs = 10_000
 /** Queues as SQS has them, in the memory of one process. */
 export interface ElasticMq {
   readonly config: { readonly endpoint: string }
+  readonly pid: number | undefined
   stop(): Promise<void>
   kill(): Promise<void>
   pause(): Promise<void>
@@ -34,7 +35,7 @@ async function launch(java: string, classpath: string): Promise<ElasticMq> {
   const port = await freePort()
   const file = join(folder, 'elasticmq.conf')
   await writeFile(file, configuration(port))
-  const options = ['-Xmx256m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', `-Dconfig.file=${file}`]
+  const options = ['-Xmx512m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', `-Dconfig.file=${file}`]
   const jvm = new Jvm(folder, [java, ...options, '-cp', classpath, 'org.elasticmq.server.Main'])
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     await jvm.end(signal, stopMs)
@@ -48,6 +49,9 @@ async function launch(java: string, classpath: string): Promise<ElasticMq> {
   }
   return {
     config: { endpoint: `http://127.0.0.1:${port}` },
+    get pid() {
+      return jvm.pid
+    },
     // It keeps nothing that an orderly end would save, and a process that stands still hears no other signal.
     stop: () => end('SIGKILL'),
     kill: () => end('SIGKILL'),

@@ -12,6 +12,7 @@ const stopMs = 10_000
 /** SNS and SQS, in the memory of one process. */
 export interface Fauxqs {
   readonly config: { readonly endpoint: string }
+  readonly pid: number | undefined
   stop(): Promise<void>
   kill(): Promise<void>
   pause(): Promise<void>
@@ -35,6 +36,9 @@ export async function startFauxqs(): Promise<Fauxqs> {
   }
   return {
     config: { endpoint: `http://127.0.0.1:${port}` },
+    get pid() {
+      return child.pid
+    },
     // It keeps nothing that an orderly end would save, and a process that stands still hears no other signal.
     stop: end,
     kill: end,
