@@ -7,49 +7,50 @@ import { FixtureBroker } from '../../fixtures/fixture-broker.ts'
 const topic = { name: 't', brokerName: 'b', brokerTopic: 't', abandon: false }
 const known = { topic: 't', broker: 'a', name: 't', epoch: 3, start: 'place' }
 const drain = { topic: 't', broker: 'z', name: 't', epoch: 2, since: 5 }
-const all = () => true
+const isThere = (): boolean => true
+const isGone = (): boolean => false
 
 test('a topic that moves is drained from where it was, or abandoned', () => {
   const next = { topic: 't', broker: 'b', name: 't', epoch: 4 }
-  expect(bind({ ...topic, drainFrom: 'a' }, { binding: known }, all, 9)).toEqual({
+  expect(bind({ ...topic, drainFrom: 'a' }, { binding: known }, isThere, 9)).toEqual({
     binding: next,
     moved: known,
     drain: { ...known, since: 9 },
   })
-  expect(bind({ ...topic, abandon: true }, { binding: known, drain }, all, 9)).toEqual({
+  expect(bind({ ...topic, abandon: true }, { binding: known, drain }, isThere, 9)).toEqual({
     binding: next,
     moved: known,
     abandoned: drain,
   })
   const renamed = { ...topic, brokerName: 'a', brokerTopic: 'u', drainFrom: 'a' }
-  expect(bind(renamed, { binding: known }, all, 9)).toMatchObject({ binding: { broker: 'a', name: 'u', epoch: 4 } })
+  expect(bind(renamed, { binding: known }, isThere, 9)).toMatchObject({ binding: { broker: 'a', name: 'u', epoch: 4 } })
 })
 
 test('one that is where it was goes on with what it is drained from, whatever drainFrom says', () => {
   const here = { ...topic, brokerName: 'a' }
   const same = { binding: known, isKnown: true }
-  expect(bind({ ...here, drainFrom: 'gone' }, { binding: known }, () => false, 9)).toEqual(same)
-  expect(bind(here, { binding: known, drain }, all, 9)).toEqual({ ...same, drain })
-  expect(bind({ ...here, abandon: true }, { binding: known, drain }, () => false, 9)).toEqual({
+  expect(bind({ ...here, drainFrom: 'gone' }, { binding: known }, isGone, 9)).toEqual(same)
+  expect(bind(here, { binding: known, drain }, isThere, 9)).toEqual({ ...same, drain })
+  expect(bind({ ...here, abandon: true }, { binding: known, drain }, isGone, 9)).toEqual({
     ...same,
     abandoned: drain,
   })
-  expect(bind({ ...topic, drainFrom: 'a' }, {}, all, 9)).toEqual({
+  expect(bind({ ...topic, drainFrom: 'a' }, {}, isThere, 9)).toEqual({
     binding: { topic: 't', broker: 'b', name: 't', epoch: 1 },
   })
 })
 
 test.each([
-  ['neither is said', {}, {}, all, /drainFrom: a under topics\.t .*abandon: true/],
-  ['another broker is said', { drainFrom: 'c' }, {}, all, /drainFrom under topics\.t must be a, and it is c/],
-  ['the old broker is gone', { drainFrom: 'a' }, {}, () => false, /from broker a, which is not under brokers/],
-  ['it is drained already', { drainFrom: 'a' }, { drain }, all, /still drained from broker z/],
+  ['neither is said', {}, {}, isThere, /drainFrom: a under topics\.t .*abandon: true/],
+  ['another broker is said', { drainFrom: 'c' }, {}, isThere, /drainFrom under topics\.t must be a, and it is c/],
+  ['the old broker is gone', { drainFrom: 'a' }, {}, isGone, /from broker a, which is not under brokers/],
+  ['it is drained already', { drainFrom: 'a' }, { drain }, isThere, /still drained from broker z/],
 ] as const)('a move is refused where %s', (_, more, memory, isConfigured, expected) => {
   expect(bind({ ...topic, ...more }, { binding: known, ...memory }, isConfigured, 9)).toMatch(expected)
 })
 
 test('what is drained still needs its broker', () => {
-  const refusal = bind({ ...topic, brokerName: 'a' }, { binding: known, drain }, () => false, 9)
+  const refusal = bind({ ...topic, brokerName: 'a' }, { binding: known, drain }, isGone, 9)
   expect(refusal).toMatch(/drained from broker z, which is not under brokers: put it back .*abandon: true/)
 })
 

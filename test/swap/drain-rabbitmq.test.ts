@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest'
+import { sharedKafka } from '../brokers/services/shared-kafka.ts'
+import { sharedRabbitmq } from '../brokers/services/shared-rabbitmq.ts'
+import { losesNothing, swapUnderLoad } from './drain/run.ts'
+
+const kafka = async () => ({ type: 'kafka', bootstrap: (await sharedKafka(1)).bootstrap, sessionTimeout: '6s' })
+const rabbitmq = async () => ({ type: 'rabbitmq', url: (await sharedRabbitmq()).url, ordering: 'key' })
+const minutes = { timeout: 400_000 }
+
+test('from RabbitMQ to Kafka nothing is lost', minutes, async () => {
+  await losesNothing({ from: await rabbitmq(), to: await kafka(), seed: 6 })
+})
+
+test('from Kafka to RabbitMQ nothing is lost', minutes, async () => {
+  await losesNothing({ from: await kafka(), to: await rabbitmq(), seed: 7 })
+})
+
+test('what is abandoned on RabbitMQ is lost, and that is seen', minutes, async () => {
+  const { lost, line } = await swapUnderLoad({
+    from: await rabbitmq(),
+    to: await kafka(),
+    seed: 8,
+    how: { abandon: true },
+  })
+  console.log(line)
+  expect(lost.length).toBeGreaterThan(100)
+})
