@@ -6,7 +6,7 @@ import { matches, root } from './page.ts'
 
 const docs = (await readdir(join(root, 'docs'))).filter((name) => name.endsWith('.md') && name !== 'decisions.md')
 // A page that needs more than this machine may have has a test of its own, found by its name.
-const apart = new Set(['kafka.md', 'rabbitmq.md', 'receive.md'])
+const apart = new Set(['bridges.md', 'kafka.md', 'rabbitmq.md', 'receive.md'])
 const pages = ['README.md', ...docs.filter((name) => !apart.has(name)).map((name) => `docs/${name}`)]
 
 describe('every command of the documentation', () => {
