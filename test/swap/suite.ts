@@ -4,6 +4,7 @@ import { deliveries } from './deliveries.ts'
 import { fidelity } from './fidelity.ts'
 import { gateway } from './gateway.ts'
 import { groups } from './groups.ts'
+import { options } from './publish-options.ts'
 import { publishing } from './publishing.ts'
 import { reading } from './reading.ts'
 import { requirements } from './requirements.ts'
@@ -27,6 +28,7 @@ export function swap(word: Word): void {
     const at = () => stage
     describe('the gateway', () => gateway(at))
     describe('publishing', () => publishing(at))
+    describe('options of a publish', () => options(at))
     describe('reading', () => reading(at))
     describe('data', () => fidelity(at))
     describe('groups', () => groups(at))
