@@ -22,19 +22,17 @@ export class RabbitAdmin implements Admin {
 
   async ensure(topic: string, spec: TopicSpec): Promise<readonly Change[]> {
     const changes = await this.diff(topic, spec)
-    if (changes.length === 0) return changes
-    const { exchange } = this.#config
-    try {
-      await this.#link.with((channel) => channel.assertExchange(topic, exchange, { durable: true }))
-    } catch (error) {
-      throw translate(error, `the creation of exchange ${topic}`)
-    }
+    if (changes.length > 0) await this.#declare(topic)
     return changes
   }
 
   async diff(topic: string, spec: TopicSpec): Promise<readonly Change[]> {
     refuse(spec)
-    if (await this.#has(topic)) return []
+    if (await this.#has(topic)) {
+      // To declare what is there changes nothing; where it is of another kind, that is refused.
+      await this.#declare(topic)
+      return []
+    }
     return [
       { field: 'topic', to: topic },
       { field: 'exchange', to: this.#config.exchange },
@@ -55,6 +53,15 @@ export class RabbitAdmin implements Admin {
     if (await this.#has(topic)) return
     const detail = `RabbitMQ has no exchange ${topic}, which the topic is: declare it, or give the topic ensure: {}.`
     throw new GatewayError('not_found', detail)
+  }
+
+  async #declare(topic: string): Promise<void> {
+    const { exchange } = this.#config
+    try {
+      await this.#link.with((channel) => channel.assertExchange(topic, exchange, { durable: true }))
+    } catch (error) {
+      throw translate(error, `exchange ${topic} as a durable one of type ${exchange}`)
+    }
   }
 
   async #has(topic: string): Promise<boolean> {

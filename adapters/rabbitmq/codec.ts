@@ -31,11 +31,12 @@ export interface Message {
 const none = Buffer.alloc(0)
 
 /**
- * An event in the binary mode of the CloudEvents AMQP binding. Throws `headers_too_large` where its attributes do not
+ * An event in the binary mode of the CloudEvents AMQP binding. Integers have 32 bits: the client's shortest form is read
+ * as unsigned by others. Throws `headers_too_large` where its attributes do not
  * fit into one frame.
  */
 export function encodeEvent({ attributes, data }: Event, frameMax: number): Message {
-  const headers: Record<string, AttributeValue> = {}
+  const headers: Record<string, unknown> = {}
   const options: Options.Publish = { persistent: true, mandatory: true, headers }
   let bytes = 0
   for (const name in attributes) {
@@ -45,7 +46,7 @@ export function encodeEvent({ attributes, data }: Event, frameMax: number): Mess
       continue
     }
     const key = headerOf(name)
-    headers[key] = value
+    headers[key] = typeof value === 'number' ? { '!': 'int', value } : value
     bytes += key.length + 6 + (typeof value === 'string' ? utf8Length(value) : 8)
     if (key.length > shortMax) throw tooLarge(`The name of attribute ${name.slice(0, 32)}… is too long for RabbitMQ.`)
     // Where tracing tools look for it.

@@ -55,6 +55,18 @@ const python: Tool = {
 }
 const go: Tool = { name: 'Go', find: () => answers('go', 'version'), packages: ['golang-go'], brew: 'go' }
 const php: Tool = { name: 'PHP', find: () => answers('php', '--version'), packages: ['php-cli'], brew: 'php' }
+/** Debian's own Python: a package of Debian is for that one. */
+const pika: Tool = {
+  name: 'pika, a client of RabbitMQ for Python',
+  async find() {
+    for (const program of ['/usr/bin/python3', 'python3']) {
+      if ((await run(program, ['-c', 'import pika']).catch(() => undefined)) !== undefined) return program
+    }
+    return undefined
+  },
+  packages: ['python3-pika'],
+  brew: 'python && pip3 install pika',
+}
 const mmdebstrap: Tool = {
   name: 'mmdebstrap',
   find: () => answers('mmdebstrap', '--version'),
@@ -105,6 +117,7 @@ export const needPython = (): Promise<string> => need(python)
 export const needGo = (): Promise<string> => need(go)
 export const needPhp = (): Promise<string> => need(php)
 export const needKcat = (): Promise<string> => need(kcat)
+export const needPika = (): Promise<string> => need(pika)
 export const needMmdebstrap = (): Promise<string> => need(mmdebstrap)
 /** `initdb` lies beside it. */
 export const needPostgres = (): Promise<string> => need(postgres)
