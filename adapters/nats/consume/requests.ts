@@ -30,6 +30,8 @@ export interface Ask {
 type OnMessage = (message: Msg, ticket: Ticket) => void
 
 const nanos = 1e6
+/** Of what was asked for, how much does not come. */
+const pendingHeader = 'Nats-Pending-Messages'
 /** A server that says nothing for so long after the end of a request will say nothing more. */
 const graceMs = 1000
 
@@ -47,22 +49,31 @@ export class Requests {
   ask({ batch, maxBytes, waitMs, pin }: Ask, onMessage: OnMessage): Promise<Answer> {
     return new Promise((resolve) => {
       let count = 0
+      let due = batch
+      let ending: End = 'done'
       const end = (how: End): void => {
         clearTimeout(timer)
         unwatch()
         subscription.stop()
         resolve({ messages: count, end: how })
       }
+      const endIfAll = (): void => {
+        if (count >= due) end(ending)
+      }
       const subscription = this.#client.subscribe((message) => {
         const ticket = readTicket(message.reply ?? '')
         if (ticket === undefined) {
-          const status = message.headers?.code ?? 0
-          if (status >= 400) end(endOf(status, message.headers!.description))
+          const { headers } = message
+          if (headers === undefined || headers.code < 400) return
+          ending = endOf(headers.code, headers.description)
+          // With replicas it overtakes messages: those are sent once a majority knows of their delivery.
+          due = headers.has(pendingHeader) ? batch - Number(headers.get(pendingHeader)) : count
+          endIfAll()
           return
         }
         count++
         onMessage(message, ticket)
-        if (count >= batch) end('done')
+        endIfAll()
       })
       const timer = setTimeout(() => end('lost'), waitMs + graceMs)
       const unwatch = this.#client.onChange(() => end('lost'))
