@@ -39,7 +39,7 @@ export const config = z
     /** What one message, and one request, may have: less where a queue's or a topic's MaximumMessageSize is less. */
     maxMessageSize: size(8 << 10, sqsBytes).optional(),
     /** How long one request may take. */
-    requestTimeout: duration(1500, 60_000).default(5000),
+    requestTimeout: duration(1500, 60_000).default(10_000),
   })
   .transform((entry) => ({ ...entry, maxMessageSize: entry.maxMessageSize ?? (entry.sns ? snsBytes : sqsBytes) }))
 

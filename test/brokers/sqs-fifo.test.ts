@@ -29,15 +29,17 @@ conformance(
   { describe, it, concurrent: it.concurrent },
 )
 
-// A second opinion. A receive there takes a time that grows with the square of the messages: what has thousands is left out.
-test('ElasticMQ: the same, but for what publishes 5,000 events', { timeout: 500_000 }, async () => {
+/** A receive there takes a time that grows with the square of the messages: what has hundreds of them at once is left out. */
+const tooMany = new Set([9, 29, 37])
+
+test('a second opinion, of ElasticMQ, on what has few events', { timeout: 500_000 }, async () => {
   const target = sqsTarget(
     'sqs, FIFO, ElasticMQ',
     { fifo: true },
     () => proxies[1]!,
     () => elasticMq.config.endpoint,
   )
-  const outcomes = await run(target, { lanes: 4, only: ({ id, alone }) => id !== 9 && alone !== true })
+  const outcomes = await run(target, { lanes: 4, only: ({ id, alone }) => !tooMany.has(id) && alone !== true })
   const failed = outcomes.flatMap((one) => (one.status === 'failed' ? [`${one.key}: ${one.error.message}`] : []))
   expect(failed).toEqual([])
   expect(outcomes.length).toBeGreaterThan(40)

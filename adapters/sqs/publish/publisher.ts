@@ -17,8 +17,9 @@ import { Recent } from './recent.ts'
 import type { Sender } from './sender.ts'
 import { Turns } from './turns.ts'
 
-/** Requests of one publish that are on their way at once. */
+/** Requests of one publish that are on their way at once: so many, and so many that are full. */
 const lanes = 16
+const fullLanes = 4
 /** How often a message is tried again that was not stored, or where AWS takes the second for the first. */
 const tries = 3
 const pauseMs = 100
@@ -95,7 +96,7 @@ export class Publisher {
       }
     }
     if (!this.#fifo) {
-      await inLanes(batchesOf(messages, this.#maxMessageBytes), send)
+      await inLanes(batchesOf(messages, this.#maxMessageBytes), this.#maxMessageBytes, send)
       return results
     }
     const groups = new Set(messages.map(({ fifo }) => fifo!.group))
@@ -106,7 +107,7 @@ export class Publisher {
           if (refusal !== undefined) results[place] = refusal
           return refusal === undefined
         })
-        await inLanes(batchesOf(left, this.#maxMessageBytes), send)
+        await inLanes(batchesOf(left, this.#maxMessageBytes), this.#maxMessageBytes, send)
       }
       return true
     })
@@ -161,13 +162,15 @@ function laterOf(earlier: GatewayError | undefined, later: GatewayError | undefi
   return earlier !== undefined && later !== undefined && mayBeDone(earlier) ? earlier : later
 }
 
-/** Runs all of them, a few at a time. */
-async function inLanes<T>(all: readonly T[], run: (one: T) => Promise<void>): Promise<void> {
+/** Sends all of them, a few at a time. */
+async function inLanes(batches: readonly Placed[][], maxBytes: number, send: (batch: Placed[]) => Promise<void>) {
+  const bytes = batches.reduce((sum, batch) => sum + batch.reduce((size, one) => size + one.message.bytes, 0), 0)
+  const fits = Math.floor((fullLanes * maxBytes * batches.length) / Math.max(1, bytes))
   let next = 0
   const lane = async () => {
-    while (next < all.length) await run(all[next++]!)
+    while (next < batches.length) await send(batches[next++]!)
   }
-  await Promise.all(Array.from({ length: Math.min(lanes, all.length) }, lane))
+  await Promise.all(Array.from({ length: Math.min(lanes, batches.length, Math.max(1, fits)) }, lane))
 }
 
 const notInTime = new GatewayError('unavailable', 'The time was over before the event was sent.')

@@ -21,6 +21,8 @@ export interface Answer {
 export interface Meddler {
   /** An answer of its own, instead of asking. Undefined passes the request on. */
   instead?(asked: Asked): Promise<Answer | undefined> | Answer | undefined
+  /** Changes what is asked. */
+  before?(asked: Asked): string
   /** Changes what was answered, or holds it back until it resolves. */
   after?(asked: Asked, answer: Answer): Promise<Answer> | Answer
 }
@@ -66,9 +68,12 @@ export class AwsProxy {
       const own = await meddler.instead?.(asked)
       if (own !== undefined) return send(outgoing, own, incoming)
     }
-    const { host: _, ...headers } = incoming.headers
+    let changed = body
+    for (const meddler of this.meddlers) changed = meddler.before?.({ ...asked, body: changed }) ?? changed
+    // The emulators do not look at the signature, which a changed body has not.
+    const { host: _, 'content-length': __, ...headers } = incoming.headers
     const passed = request(target + incoming.url, { method: incoming.method, headers, agent })
-    passed.end(body)
+    passed.end(changed)
     const [answered] = (await once(passed, 'response')) as [IncomingMessage]
     let answer: Answer = { status: answered.statusCode ?? 500, body: await text(answered) }
     for (const meddler of this.meddlers) answer = (await meddler.after?.(asked, answer)) ?? answer
