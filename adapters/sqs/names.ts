@@ -58,7 +58,8 @@ export class Names {
     const prefix = this.groupsOf(topic)
     if (!name.startsWith(prefix) || name.endsWith(fifoMark) !== (this.#suffix !== '')) return undefined
     const base = name.slice(prefix.length, name.length - this.#suffix.length)
-    return base.includes(groupMark) ? undefined : decodeName(base)
+    // Of the topic's own dead letters an underscore is left.
+    return base.startsWith('_') || base.includes(groupMark) ? undefined : decodeName(base)
   }
 
   #checked(base: string, what: string): string {
