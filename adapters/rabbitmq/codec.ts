@@ -144,11 +144,14 @@ function plain(
   const { messageId, type, contentType, timestamp } = properties
   const attributes: Record<string, AttributeValue> = {
     specversion: '1.0',
-    id: typeof messageId === 'string' && messageId !== '' ? messageId : crypto.randomUUID(),
+    id: crypto.randomUUID(),
     source: sourceOf(topic),
-    type: typeof type === 'string' && type !== '' ? type : topic,
-    time: new Date(typeof timestamp === 'number' ? timestamp * 1000 : Date.now()).toISOString(),
+    type: topic,
+    time: new Date().toISOString(),
   }
+  tryAttribute(attributes, 'id', messageId)
+  tryAttribute(attributes, 'type', type)
+  tryAttribute(attributes, 'time', { '!': 'timestamp', value: timestamp })
   for (const header in headers) {
     if (attributes[header] === undefined) tryAttribute(attributes, header, headers[header])
   }

@@ -20,7 +20,7 @@ const codes: Readonly<Record<number, ErrorCode>> = {
 const refusedByTls = /^(ERR_TLS|ERR_SSL|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|CERT_|EPROTO)/
 
 /** What RabbitMQ says in its own words, without the client's wrapping. */
-function wordsOf(message: string): string {
+export function wordsOf({ message }: Pick<Error, 'message'>): string {
   return /with message "[A-Z_]+ - ([^"]*)"/.exec(message)?.[1] ?? message
 }
 
@@ -34,7 +34,7 @@ export function translate(thrown: unknown, doing: string): GatewayError {
     const detail = `RabbitMQ could not do ${doing}: ${why}.`
     return new GatewayError('unavailable', detail, { retryAfterMs, cause: thrown })
   }
-  const words = wordsOf(message)
+  const words = wordsOf({ message })
   if (code === 403) {
     const detail = `RabbitMQ refused ${doing}: ${words}. Give the user the permission (rabbitmqctl set_permissions).`
     return new GatewayError(known, detail, { cause: thrown })

@@ -206,6 +206,8 @@ export class Link {
 
   #again(): void {
     if (this.#isClosed) return
+    // What was refused is not offered again at once.
+    if (this.#fault?.retryable === false) this.#pauseMs = pauses.most
     const pauseMs = this.#pauseMs * (0.75 + Math.random() / 2)
     this.#pauseMs = Math.min(this.#pauseMs * 2, pauses.most)
     this.#timer = setTimeout(() => this.#connect().catch(() => this.#again()), pauseMs)

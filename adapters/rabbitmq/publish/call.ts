@@ -60,12 +60,12 @@ export class Call {
     if (this.#open === 0) this.#settle()
   }
 
-  /** Whoever waits is answered now; what is not confirmed may be stored, or become so. */
-  abandon(error: ItemError): void {
+  /** Whoever waits is answered now; what is not confirmed may be stored, or become so, unless it is known to have failed. */
+  abandon(error: ItemError, status: 'unknown' | 'failed' = 'unknown'): void {
     const events = this.#events
     if (events === undefined) return
     const answers = events.map(({ attributes }, index): PublishResult => {
-      return this.#answers[index] ?? { id: attributes.id, status: 'unknown', error }
+      return this.#answers[index] ?? { id: attributes.id, status, error }
     })
     this.#events = undefined
     this.#resolve(answers)

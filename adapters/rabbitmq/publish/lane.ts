@@ -1,6 +1,7 @@
 import type { Message as Returned } from 'amqplib'
 import { type Event, GatewayError, type ItemError, type PublishResult } from '../../../src/core/index.ts'
 import { isMessageOf, type Message } from '../codec.ts'
+import { translate, wordsOf } from '../errors.ts'
 import type { ConfirmChannel } from '../link.ts'
 import { Call } from './call.ts'
 
@@ -15,6 +16,7 @@ interface Confirmation {
   readonly multiple: boolean
 }
 
+const refusedAccess = 403
 /** What is sent and not confirmed, of one topic. Beyond it nothing is sent. */
 const outstandingMax = 64 << 20
 
@@ -31,6 +33,10 @@ export class Lane {
   /** Returns come in the order of publishing: the next one is behind this tag. */
   #lastReturned = 0
   #isOpen = true
+  /** Why the server ended the channel. */
+  #error: (Error & { code?: number }) | undefined
+  /** Something was confirmed here: the user may write. */
+  #isProven = false
 
   constructor(topic: string, channel: ConfirmChannel) {
     this.#topic = topic
@@ -38,6 +44,9 @@ export class Lane {
     channel.on('ack', (confirmation) => this.#confirm(confirmation))
     channel.on('nack', (confirmation) => this.#confirm(confirmation, refused))
     channel.on('return', (message) => this.#return(message))
+    channel.once('error', (error) => {
+      this.#error = error
+    })
     channel.once('close', () => this.#close())
   }
 
@@ -96,6 +105,7 @@ export class Lane {
   }
 
   #confirm({ deliveryTag, multiple }: Confirmation, error?: ItemError): void {
+    this.#isProven = true
     for (const call of this.#calls) {
       if (call.first > deliveryTag) break
       if (multiple) for (let tag = call.first; tag <= deliveryTag && tag < call.end; tag++) call.confirm(tag, error)
@@ -119,7 +129,14 @@ export class Lane {
 
   #close(): void {
     this.#isOpen = false
-    this.abandon(unknown('before the connection ended').toItem())
+    // A permission is asked for with a channel's first message, and holds for those that follow.
+    if (this.#error?.code === refusedAccess && !this.#isProven) {
+      const error = translate(this.#error, `the publishing to exchange ${this.#topic}`).toItem()
+      for (const call of this.#calls) call.abandon(error, 'failed')
+    } else {
+      const why = this.#error === undefined ? '' : ` (${wordsOf(this.#error)})`
+      this.abandon(unknown(`before the connection ended${why}`).toItem())
+    }
     this.#calls.length = 0
   }
 }
