@@ -65,7 +65,7 @@ export class DeadLetterBox {
     const headers = recordOf(message.headers)
     delete headers[reasonHeader]
     delete headers[attemptsHeader]
-    headers[idHeader] = [`redrive-${headers[idHeader]?.[0] ?? ''}-${message.seq}`]
+    headers[idHeader] = [`redrive-${message.headers?.get(idHeader) ?? ''}-${message.seq}`]
     await this.#publish(redriveSubject(topic.stream, consumer), topic.stream, headers, message.data)
     return this.remove(topic, message.seq)
   }
@@ -162,6 +162,8 @@ function isGone(error: ApiError): boolean {
   return [numbers.noMessage, numbers.streamNotFound, 10043, 10057].includes(error.number)
 }
 
+/** Without what told the server how to store the message (a batch, a time to live, a roll-up): that was done. */
 function recordOf(headers: MsgHdrs | undefined): HeaderRecord {
-  return Object.fromEntries([...(headers ?? [])].map(([name, values]) => [name, [...values]]))
+  const own = [...(headers ?? [])].filter(([name]) => !/^nats-/i.test(name))
+  return Object.fromEntries(own.map(([name, values]) => [name, [...values]]))
 }
