@@ -21,6 +21,8 @@ export interface Broker {
   remove(topic: string): Promise<void>
   /** How many events are kept, be it in the log or for `benchGroup`. */
   stored(topic: string): Promise<number>
+  /** Removes them; only where they would fill the memory of the broker. */
+  empty?(topic: string): Promise<void>
   /** How many events a group has not acknowledged; only where consuming is measured. */
   unsettled?(topic: string, group: string): Promise<number>
   /** Of all its processes, up to now; undefined where they are not known. */

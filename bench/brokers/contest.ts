@@ -1,7 +1,7 @@
 import { JobProcess } from '../load.ts'
 import { type Count, countOf } from '../measure/count.ts'
 import type { Entry, HttpSubject, Lab } from '../measure/lab.ts'
-import { type Contender, Subject, type Task } from '../measure/subject.ts'
+import { type Contender, type Sample, Subject, type Task } from '../measure/subject.ts'
 import { type Broker, benchGroup } from './broker.ts'
 import { makeGroup } from './group.ts'
 import type { ClientJob, ClientTask } from './job.ts'
@@ -15,6 +15,7 @@ export class Contest {
   readonly #broker: Broker
   readonly #name: string
   readonly #http = new Map<Kind, HttpSubject>()
+  readonly #removed = new Map<Kind, number>()
   #client: ClientSubject | undefined
 
   private constructor(lab: Lab, broker: Broker, name: string) {
@@ -49,12 +50,23 @@ export class Contest {
   http(task: Task, ...kinds: readonly Kind[]): Entry[] {
     return kinds.map((kind) => {
       const subject = this.#http.get(kind)!
-      return { kind: subject.kind, round: () => subject.run(task) }
+      return { kind: subject.kind, round: () => this.#kept(kind, subject.run(task)) }
     })
   }
 
   own(task: ClientTask): Entry {
-    return { kind: 'client', round: () => this.#client!.run(task) }
+    return { kind: 'client', round: () => this.#kept('client', this.#client!.run(task)) }
+  }
+
+  /** What a round has published is counted and removed, where the next would be slower for it. */
+  async #kept(kind: Kind, round: Promise<Sample>): Promise<Sample> {
+    const sample = await round
+    const topic = this.topic(kind)
+    if (this.#broker.empty !== undefined && kind !== 'ceiling') {
+      this.#removed.set(kind, (this.#removed.get(kind) ?? 0) + (await this.#broker.stored(topic)))
+      await this.#broker.empty(topic)
+    }
+    return sample
   }
 
   topic(kind: Kind): string {
@@ -85,7 +97,10 @@ export class Contest {
     return Promise.all(
       this.#publishing
         .filter(([, { sent }]) => sent > 0)
-        .map(async ([kind, subject]) => countOf(this.#name, subject, await this.#broker.stored(this.topic(kind)))),
+        .map(async ([kind, subject]) => {
+          const stored = await this.#broker.stored(this.topic(kind))
+          return countOf(this.#name, subject, stored + (this.#removed.get(kind) ?? 0))
+        }),
     )
   }
 

@@ -3,6 +3,7 @@ import {
   DeleteQueueCommand,
   GetQueueAttributesCommand,
   GetQueueUrlCommand,
+  PurgeQueueCommand,
   type QueueAttributeName,
   SQSClient,
 } from '@aws-sdk/client-sqs'
@@ -50,6 +51,10 @@ export class SqsBroker implements Broker {
 
   stored(topic: string): Promise<number> {
     return this.unsettled(topic, benchGroup)
+  }
+
+  async empty(topic: string): Promise<void> {
+    await this.sqs.send(new PurgeQueueCommand({ QueueUrl: await this.#url(topic, benchGroup) }))
   }
 
   /** Both services count exactly. */
