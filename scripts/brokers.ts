@@ -3,6 +3,8 @@
 import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { type KafkaCluster, startKafka } from '../test/brokers/services/kafka.ts'
+import { natsConfiguration } from '../test/brokers/services/nats/paste.ts'
+import { startNats } from '../test/brokers/services/nats.ts'
 import { kafkaConfiguration } from '../test/brokers/services/paste.ts'
 import { startPostgres } from '../test/brokers/services/postgres.ts'
 import { rabbitmqConfiguration } from '../test/brokers/services/rabbitmq/paste.ts'
@@ -36,6 +38,10 @@ const services: Readonly<Record<string, (options: Options) => Promise<Service>>>
   rabbitmq: async ({ progress }) => {
     const { url, tlsUrl, ca, stop } = await startRabbitmq({ progress })
     return { configuration: rabbitmqConfiguration({ url, tlsUrl, ca }), description: { url, tlsUrl, ca }, stop }
+  },
+  nats: async (options) => {
+    const { nodes: _, stop, ...description } = await startNats(options)
+    return { configuration: natsConfiguration(description), description, stop }
   },
   postgres: async ({ progress }) => {
     progress('starting one server')

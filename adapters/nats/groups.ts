@@ -1,7 +1,7 @@
 import type { ConsumerConfig, ConsumerInfo } from '@nats-io/jetstream'
 import { GatewayError, type GroupOptions, type GroupState, type Groups, type Start } from '../../src/core/index.ts'
 import { canPin, type Server } from './capabilities.ts'
-import type { NatsClient } from './client.ts'
+import { type NatsClient, pause } from './client.ts'
 import type { Config } from './config.ts'
 import { seqOf } from './cursor.ts'
 import { ApiError, isApiError, numbers } from './errors.ts'
@@ -18,6 +18,8 @@ const maxUnsettled = 100_000
 /** Of pinned consumers: the one group of clients, and how long a silent one keeps its pin. */
 export const pinGroup = 'sluice'
 export const pinMs = 5000
+/** How long a replica is given that is behind. */
+const behind = { looks: 5, ms: 20 } as const
 const nanos = 1e6
 const mark = 'sluice.'
 
@@ -78,7 +80,7 @@ export class NatsGroups implements Groups {
   }
 
   async describe(topic: string, group: string): Promise<GroupState> {
-    const { start, leaseMs, maxAttempts, info } = await this.existing(topic, group)
+    const { start, leaseMs, maxAttempts, info } = await this.#upToDate(topic, group)
     const events = info.num_pending + info.num_ack_pending
     const oldestMs = events === 0 ? 0 : await this.#oldest(info)
     return { start, leaseMs, maxAttempts, lag: { events, oldestMs }, inFlight: info.num_ack_pending }
@@ -88,7 +90,7 @@ export class NatsGroups implements Groups {
     const { info } = await this.existing(topic, group)
     const last = seqOf(cursor)
     if (info.num_ack_pending > 0) return info.ack_floor.stream_seq >= last
-    if (info.delivered.stream_seq >= last || info.num_pending === 0) return true
+    if (info.delivered.stream_seq >= last) return true
     const next = await this.#next(info, info.delivered.stream_seq + 1)
     return next === undefined || next.seq > last
   }
@@ -149,6 +151,24 @@ export class NatsGroups implements Groups {
       config: { ...rest, filter_subjects: [...filters, subject] },
     }
     await this.#client.api(`CONSUMER.CREATE.${topic.stream}.${consumer}`, 'the change of the group', body)
+  }
+
+  /**
+   * The group after everything that the stream had before. Whoever leads the consumer may be behind whoever leads the
+   * stream: then it counts less than there is, until it has caught up.
+   */
+  async #upToDate(name: string, group: string): Promise<Group> {
+    const { info: stream } = await this.#streams.fresh(name)
+    let found = await this.existing(name, group)
+    if (stream.config.num_replicas === 1) return found
+    for (let looks = 0; looks < behind.looks; looks++) {
+      const { delivered, num_pending } = found.info
+      // Fewer may be right too: not everything in a stream is of every group.
+      if (delivered.stream_seq + num_pending >= stream.state.last_seq) break
+      await pause(behind.ms)
+      found = await this.existing(name, group)
+    }
+    return found
   }
 
   async #find(topic: Topic, group: string): Promise<Group | undefined> {

@@ -10,6 +10,6 @@ beforeAll(async () => {
 afterAll(() => cluster?.stop())
 
 conformance(
-  natsTarget('nats, one server', () => cluster),
+  natsTarget('nats, one server', () => cluster, 1),
   { describe, it, concurrent: it },
 )

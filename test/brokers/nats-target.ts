@@ -23,8 +23,8 @@ function pauseOf(cluster: () => NatsCluster): () => Promise<() => Promise<void>>
   }
 }
 
-/** NATS as the suite runs it. `spec` is what every topic is made with. */
-export function natsTarget(name: string, cluster: () => NatsCluster, more: object = {}, spec: TopicSpec = {}): Target {
+/** NATS as the suite runs it: on `nodes` servers, with as many replicas of each topic. */
+export function natsTarget(name: string, cluster: () => NatsCluster, nodes: 1 | 3, more: object = {}): Target {
   const config = () => configOf(cluster(), more)
   const open = (): Promise<Broker> => nats.open(config())
   const pause = pauseOf(cluster)
@@ -43,7 +43,7 @@ export function natsTarget(name: string, cluster: () => NatsCluster, more: objec
       seek: true,
       groups: 'many',
       lag: 'exact',
-      durability: 'process',
+      durability: nodes === 3 ? 'replicated' : 'process',
       dedupWindowMs: 7 * 86_400_000,
       publishDelayMs: 7 * 86_400_000,
       nackDelayMs: 7 * 86_400_000,
@@ -52,7 +52,7 @@ export function natsTarget(name: string, cluster: () => NatsCluster, more: objec
     deadlineMs: 20_000,
     open,
     createTopic: async (broker: Broker, topic: string, asked: TopicSpec) => {
-      await broker.admin!.ensure(topic, { ...spec, ...asked })
+      await broker.admin!.ensure(topic, { replicas: nodes, ...asked })
     },
     async reopen(broker) {
       await broker.close()
