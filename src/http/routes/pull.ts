@@ -45,7 +45,7 @@ export function pullRoutes(gateway: Gateway): Route[] {
     settlements: z
       .array(
         z.strictObject({
-          lease: z.string().min(1).max(1024),
+          lease: z.string().min(1).max(2048),
           outcome: z.enum(['ack', 'nack', 'reject', 'extend']),
           delay: duration(limits.delay).optional(),
           reason: z.string().max(1024).optional(),
