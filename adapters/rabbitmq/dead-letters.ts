@@ -26,7 +26,8 @@ export class DeadLetters {
   async bury(queue: string, { message, attempt }: Held, reason: string): Promise<void> {
     await this.#declare(queue)
     const channel = await this.#open()
-    const { headers, ...properties } = message.properties
+    // A dead letter does not expire, and whoever published the message is not who buries it: the server would refuse that.
+    const { headers, expiration: _, userId: __, ...properties } = message.properties
     const options = {
       ...properties,
       persistent: true,
