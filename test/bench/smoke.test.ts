@@ -23,14 +23,14 @@ function bench(words: readonly string[]): Promise<{ code: number; stdout: string
 
 interface Result {
   readonly rows: readonly { server: string; setting: string; perSecond: number; failures: number }[]
-  readonly counts: readonly { sent: number; acknowledged: number; stored: number; ok: boolean }[]
+  readonly counts: readonly { server: string; sent: number; acknowledged: number; stored: number; ok: boolean }[]
   readonly targets: readonly { what: string }[]
 }
 
 const tiny = ['--rounds', '1', '--seconds', '0.1']
 
 // Whether it works, never how fast: figures of a busy machine mean nothing.
-describe('bench', { timeout: 120_000 }, () => {
+describe('bench', { timeout: 240_000 }, () => {
   test('publish measures ceiling and gateway, counts the log, and leaves nothing behind', async () => {
     const words = ['publish', '--quick', ...tiny, '--only', 'closed,ndjson', '--json', '--dir', folder]
     const { code, stdout, stderr } = await bench([...words, '--auth'])
@@ -53,6 +53,31 @@ describe('bench', { timeout: 120_000 }, () => {
       expect(stored).toBeLessThanOrEqual(sent)
     }
     expect(targets.length).toBeGreaterThan(0)
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  // One kind of each; the clusters differ in the number of nodes.
+  test.each([
+    { broker: 'rabbitmq', gateway: 'rabbitmq', groups: ['client', 'port', 'http'] },
+    { broker: 'sqs', gateway: 'sqs', groups: ['bench'] },
+    { broker: 'sns', gateway: 'sqs', groups: ['client', 'port', 'http'] },
+    { broker: 'nats', gateway: 'nats', groups: ['client', 'port', 'http'] },
+  ])('brokers compares $broker to its client, and counts what is stored and what is left', async (expected) => {
+    const words = ['brokers', '--broker', expected.broker, '--quick', ...tiny, '--only', 'full,consume', '--json']
+    const { code, stdout, stderr } = await bench([...words, '--auth', '--dir', folder])
+    expect(code, stderr).toBe(0)
+    const [{ rows, counts }] = (JSON.parse(stdout) as { brokers: [Result] }).brokers
+    const { gateway, groups } = expected
+    expect(rows.map(({ server }) => server)).toEqual(['ceiling', gateway, 'client', 'client', 'port', gateway])
+    for (const { perSecond, failures } of rows) {
+      expect(perSecond).toBeGreaterThan(0)
+      expect(failures).toBe(0)
+    }
+    expect(counts.map(({ server }) => server)).toEqual([gateway, 'client', ...groups])
+    for (const { sent, acknowledged, ok } of counts) {
+      expect(ok).toBe(true)
+      expect(acknowledged).toBe(sent)
+    }
     expect(await readdir(folder)).toEqual([])
   })
 
