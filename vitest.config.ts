@@ -9,13 +9,14 @@ const suites = readdirSync(new URL('./test', import.meta.url), { withFileTypes: 
 // What a suite's files have in common, started when one of them first asks for it.
 const kafka = './test/brokers/services/global-kafka.ts'
 const rabbitmq = './test/brokers/services/global-rabbitmq.ts'
+const nats = './test/brokers/services/global-nats.ts'
 const sqs = './test/brokers/services/global-sqs.ts'
 const postgres = './test/brokers/services/global-postgres.ts'
 const shared: Record<string, string | string[]> = {
-  brokers: [kafka, rabbitmq, sqs],
-  swap: [kafka, rabbitmq, sqs],
+  brokers: [kafka, rabbitmq, sqs, nats],
+  swap: [kafka, rabbitmq, sqs, nats],
   delivery: [kafka, postgres],
-  bridges: [kafka, rabbitmq],
+  bridges: [kafka, rabbitmq, sqs],
 }
 const kind = process.env.SLUICE_SOAK === '1' ? 'soak' : 'test'
 

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { sharedKafka } from '../brokers/services/shared-kafka.ts'
+import { sharedNats } from '../brokers/services/shared-nats.ts'
 import { sharedRabbitmq } from '../brokers/services/shared-rabbitmq.ts'
 import { sharedSqs } from '../brokers/services/shared-sqs.ts'
 
@@ -14,6 +15,12 @@ interface BrokerEntry {
 
 async function rabbitmq(more: string): Promise<string> {
   return `{ type: rabbitmq, url: "${(await sharedRabbitmq()).url}"${more} }`
+}
+
+async function nats(nodes: 1 | 3, more: string): Promise<string> {
+  const { servers, user, password } = await sharedNats(nodes)
+  const urls = servers.map((url) => `"${url}"`).join(', ')
+  return `{ type: nats, servers: [${urls}], user: ${user}, password: ${password}${more} }`
 }
 
 async function sqs(service: 'queues' | 'topics', more: string): Promise<string> {
@@ -37,6 +44,8 @@ const brokers = {
   queues: { entry: () => sqs('queues', ''), partitions: false },
   aws: { entry: () => sqs('topics', ', sns: true'), partitions: false },
   'aws-in-order': { entry: () => sqs('topics', ', sns: true, fifo: true'), partitions: false },
+  fast: { entry: (nodes) => nats(nodes, ''), partitions: false },
+  'fast-in-order': { entry: (nodes) => nats(nodes, ', ordering: key'), partitions: false },
   // No product: all that the port lets a broker lack, so that every refusal is seen wherever the suite runs.
   weak: { entry: () => '{ type: fixture, receipt: portable, groups: one }', partitions: false, preload: fixture },
   session: { entry: () => '{ type: fixture, receipt: session, groups: many }', partitions: false, preload: fixture },

@@ -14,7 +14,7 @@ const line = (broker: Word, more?: string) =>
   new Map<string, TopicLine>([[topic, { broker, ...(more !== undefined && { more }) }]])
 
 /** Each goes on from the one before; the last is where it began, which is a binding of its own again. */
-const words: readonly Word[] = ['local', 'main', 'jobs', 'memory', 'local']
+const words: readonly Word[] = ['local', 'main', 'jobs', 'queues', 'fast', 'memory', 'local']
 const changes = words.slice(1).map((to, i) => [words[i]!, to, i + 2] as const)
 
 describe('one word is changed', () => {
@@ -32,7 +32,7 @@ describe('one word is changed', () => {
     client = await installation.start(line('local'))
     hook = await Hook.subscribe(() => client, receiver, topic)
     await publish('local', 1)
-  }, 180_000)
+  }, 300_000)
   afterAll(() => Promise.all([installation?.remove(), receiver?.close()]))
 
   const read = async (query: string) => (await client.get(`${target}?${query}`)).json<Page>()

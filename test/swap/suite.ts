@@ -22,7 +22,7 @@ export function swap(word: Word): void {
     let stage: Stage
     beforeAll(async () => {
       stage = await Stage.create(word, topics)
-    }, 180_000)
+    }, 300_000)
     afterAll(() => stage?.remove())
 
     const at = () => stage
