@@ -141,7 +141,7 @@ export class Lane {
   }
 }
 
-export function unknown(when: string): GatewayError {
+function unknown(when: string): GatewayError {
   const detail = `RabbitMQ did not confirm the event ${when}; it may have stored it. Publish it again with the same id.`
   return new GatewayError('unknown_outcome', detail)
 }

@@ -12,7 +12,7 @@ export const group = 'all'
 const publishers = 8
 const deadlineMs = 5000
 /** I6. */
-export const recoverMs = 30_000
+const recoverMs = 30_000
 const drainMs = 60_000
 
 /** A broker on a topic of its own with one group, and publishers that note what they are told. */

@@ -23,7 +23,8 @@ export async function rabbitRoot(begins: () => void): Promise<string> {
     begins()
     const mmdebstrap = await needMmdebstrap()
     const options = ['--variant=extract', `--include=${packages.join()}`, '--aptopt=APT::Sandbox::User "root"']
-    await run(mmdebstrap, [...options, release, folder])
+    // It mounts what it needs of this machine there: in a namespace of its own, nothing stays mounted where it is killed.
+    await run('unshare', ['--mount', mmdebstrap, ...options, release, folder])
     await complete(folder)
   })
 }
