@@ -72,8 +72,10 @@ export class PlainLayout implements Layout {
     if (!(await this.#claim(topic, url, group, options))) return false
     await withDeadLetters(this.#queues, this.#names, this.#names.topic(topic), url, options.maxAttempts)
     await settled()
-    // What came before the group is not its own: it starts at the end.
-    await drain(new Queue(this.#aws, url, () => this.#queues.forget(url)))
+    // What came before the group is not its own: it starts at the end. Another gateway may be making it, too.
+    const isMade = async () => (await this.group(topic, group)) !== undefined
+    await drain(new Queue(this.#aws, url, () => this.#queues.forget(url)), isMade)
+    if (await isMade()) return false
     await this.#queues.tag(url, settingsTag(group, options, true))
     return true
   }
@@ -109,7 +111,8 @@ export class PlainLayout implements Layout {
       if (own !== undefined && !own.unfinished) return false
       const other = [...before.keys()].find((name) => name !== group)
       if (other === undefined) {
-        await this.#queues.tag(url, settingsTag(group, options, false))
+        // One that another gateway is making may be made by now: that must not be undone.
+        if (own === undefined) await this.#queues.tag(url, settingsTag(group, options, false))
         if ([...(await mine()).keys()].every((name) => name === group)) return true
         await this.#queues.untag(url, tagOf(group))
       }

@@ -44,10 +44,14 @@ export const root = join(import.meta.dirname, '../..')
 const main = join(root, 'src/cli/main.ts')
 
 /** What `npm run brokers -- NAME --json` says of the broker that runs. */
-type Started = { service: 'kafka'; bootstrap: readonly [string] } | { service: 'rabbitmq'; url: string }
+type Started =
+  | { service: 'kafka'; bootstrap: readonly [string] }
+  | { service: 'rabbitmq'; url: string }
+  | { service: 'sqs'; topics: string }
 
 function addressIn(started: Started): [shown: string, real: string] {
   if (started.service === 'kafka') return ['127.0.0.1:9092', started.bootstrap[0]]
+  if (started.service === 'sqs') return ['127.0.0.1:4566', new URL(started.topics).host]
   return ['127.0.0.1:5672', new URL(started.url).host]
 }
 

@@ -1,3 +1,4 @@
+import type { Message } from '@aws-sdk/client-sqs'
 import { GatewayError } from '../../../src/core/index.ts'
 import { isOurs } from '../codec.ts'
 import { maxEntries } from '../publish/sender.ts'
@@ -10,11 +11,15 @@ const lanes = 8
 
 /**
  * Deletes what gateways had put into a queue before its group was made, until a second passes in which nothing comes. What
- * others put there stays: it is not ours to delete.
+ * others put there stays: it is not ours to delete. Ends where `isMade` says that another gateway was quicker: what was
+ * received before it said no is from before the group, and what comes later is the group's.
  */
-export async function drain(queue: Queue): Promise<void> {
+export async function drain(queue: Queue, isMade: () => Promise<boolean>): Promise<void> {
   const end = Date.now() + patienceMs
-  const foreign = new Map<string, string>()
+  const kept = new Map<string, string>()
+  const keep = (messages: readonly Message[]) => {
+    for (const { MessageId, ReceiptHandle } of messages) kept.set(MessageId!, ReceiptHandle!)
+  }
   try {
     for (let isMore = true; isMore; ) {
       if (Date.now() > end) throw tooMuch()
@@ -24,13 +29,14 @@ export async function drain(queue: Queue): Promise<void> {
       ])
       const messages = [first!, ...others].flat()
       isMore = messages.length > 0
-      for (const { MessageId, ReceiptHandle } of messages.filter((message) => !isOurs(message))) {
-        foreign.set(MessageId!, ReceiptHandle!)
-      }
-      await queue.delete(messages.filter(isOurs).map(({ ReceiptHandle }) => ReceiptHandle!))
+      keep(messages)
+      if (await isMade()) return
+      const ours = messages.filter(isOurs)
+      await queue.delete(ours.map(({ ReceiptHandle }) => ReceiptHandle!))
+      for (const { MessageId } of ours) kept.delete(MessageId!)
     }
   } finally {
-    await queue.hide([...foreign.values()].map((handle) => ({ handle, seconds: 0 })))
+    await queue.hide([...kept.values()].map((handle) => ({ handle, seconds: 0 })))
   }
 }
 

@@ -9,7 +9,7 @@ import type { Queue } from './queue.ts'
  */
 const waitSeconds = 1
 /** Requests at once, once something is known to be there. */
-const lanes = 16
+const lanes = 8
 /** How long more is asked for, while what has come waits. */
 const gatherMs = 300
 const mostSeconds = 12 * 3600
