@@ -43,7 +43,7 @@ test('events that were published together can be dead letters, and be redriven',
 })
 
 test('what others told the server with their message keeps it from no dead letter', async () => {
-  const client = await connect({ servers: cluster.servers, user: cluster.user, pass: cluster.password })
+  const client = await connect({ servers: [...cluster.servers], user: cluster.user, pass: cluster.password })
   await broker.admin!.ensure('told', {})
   await broker.groups.create('told', 'g', group)
   const told = headers()
