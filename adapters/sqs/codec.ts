@@ -8,7 +8,7 @@ import {
 } from '../../src/core/index.ts'
 
 /** An attribute of a message, as both services have it. */
-export interface MessageAttribute {
+interface MessageAttribute {
   readonly DataType: string | undefined
   readonly StringValue?: string | undefined
 }

@@ -10,7 +10,7 @@ const groupMark = '__'
 const deadMark = '___dead'
 const fifoMark = '.fifo'
 
-export function encodeName(name: string): string {
+function encodeName(name: string): string {
   return name.replaceAll('.', '--')
 }
 

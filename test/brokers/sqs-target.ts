@@ -15,7 +15,7 @@ export interface Mode {
 let opened = 0
 
 /** A configuration whose access key is nobody else's: by it the proxy knows one broker from the other. */
-export function entryOf(endpoint: string, mode: Mode = {}, more: object = {}) {
+function entryOf(endpoint: string, mode: Mode = {}, more: object = {}) {
   const credentials = { accessKeyId: `AKIA${process.pid}N${++opened}`, secretAccessKey: 'secret' }
   return {
     type: 'sqs',
@@ -33,7 +33,7 @@ export function configOf(endpoint: string, mode: Mode = {}, more: object = {}): 
 }
 
 /** What both services do with credentials that they do not know; the emulators know no wrong ones. */
-export function refusedKey({ action }: Asked): Answer {
+function refusedKey({ action }: Asked): Answer {
   const message = 'The security token included in the request is invalid.'
   if (action !== 'ListTopics') {
     const body = { __type: 'com.amazon.coral.service#UnrecognizedClientException', message }

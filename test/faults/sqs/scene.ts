@@ -8,7 +8,7 @@ import { Ledger, type ReadEvent, type Report } from '../ledger.ts'
 
 const group = 'all'
 const patienceMs = 60_000
-export const leaseMs = 2000
+const leaseMs = 2000
 
 /** A broker behind a proxy, with one topic and one group, and what is known of what was published. */
 export class Scene {
