@@ -22,6 +22,7 @@ import { RabbitGroups } from './groups.ts'
 import type { Link } from './link.ts'
 import { deadQueueOf } from './names.ts'
 import { Publisher } from './publish/publisher.ts'
+import { Sender } from './sender.ts'
 
 const healthMs = 3000
 
@@ -45,14 +46,15 @@ export class RabbitBroker implements Broker {
 
   constructor(links: Links, config: Config) {
     const admin = new RabbitAdmin(links.link, config)
+    const sender = new Sender(links.publishing)
     this.capabilities = capabilitiesOf(config)
     this.admin = admin
     this.#links = links
     this.#config = config
-    this.#groups = new RabbitGroups(links, config, admin, (queue) => [...(this.#members.get(queue) ?? [])])
+    this.#groups = new RabbitGroups(links.link, sender, config, admin, (queue) => [...(this.#members.get(queue) ?? [])])
     this.groups = this.#groups
     this.#publisher = new Publisher(links.publishing, config, (topic) => admin.exists(topic))
-    this.#deadLetters = new DeadLetters(links.publishing, config)
+    this.#deadLetters = new DeadLetters(links.link, sender, config)
   }
 
   async publish(topic: string, events: readonly Event[], options: PublishOptions): Promise<readonly PublishResult[]> {

@@ -4,6 +4,7 @@ import { isMissing } from './errors.ts'
 import type { Link } from './link.ts'
 import { directoryOf } from './names.ts'
 import { queueArguments } from './queues.ts'
+import type { Sender } from './sender.ts'
 
 /** What is kept of a group. AMQP tells neither the names of queues nor what they were made with. */
 export interface Entry {
@@ -29,19 +30,19 @@ const againMs = 10
  */
 export class Directory {
   readonly #link: Link
+  readonly #sender: Sender
   readonly #config: Config
-  readonly #publishing: Link
-  /** In this process one at a time: each would only wait for the other. */
-  #last: Promise<unknown> = Promise.resolve()
+  /** In this process one at a time for each topic: each would only wait for the other. */
+  readonly #last = new Map<string, Promise<unknown>>()
 
-  constructor(link: Link, publishing: Link, config: Config) {
+  constructor(link: Link, sender: Sender, config: Config) {
     this.#link = link
-    this.#publishing = publishing
+    this.#sender = sender
     this.#config = config
   }
 
   read(topic: string): Promise<Entries> {
-    return this.#alone(async () => {
+    return this.#alone(topic, async () => {
       try {
         return await this.#link.with(async (channel) => merged(await take(channel, directoryOf(topic))))
       } catch (error) {
@@ -53,14 +54,15 @@ export class Directory {
 
   /** Adds, replaces, or removes where there is no entry. */
   write(topic: string, group: string, entry: Entry | undefined): Promise<void> {
-    return this.#alone(async () => {
+    return this.#alone(topic, async () => {
       const queue = directoryOf(topic)
       const isNew = await this.#declare(queue)
       await this.#link.with(async (channel) => {
         const taken = isNew ? [] : await take(channel, queue)
         const { [group]: _, ...others } = merged(taken)
         const entries = entry === undefined ? others : { ...others, [group]: entry }
-        await this.#add(queue, entries)
+        const content = Buffer.from(JSON.stringify(entries))
+        await this.#sender.send(queue, content, { contentType: 'application/json' })
         for (const message of taken) channel.ack(message)
       })
     })
@@ -79,21 +81,14 @@ export class Directory {
     return true
   }
 
-  async #add(queue: string, entries: Entries): Promise<void> {
-    const channel = await this.#publishing.confirmChannel(1)
+  async #alone<T>(topic: string, work: () => Promise<T>): Promise<T> {
+    const next = (this.#last.get(topic) ?? Promise.resolve()).then(work, work)
+    this.#last.set(topic, next)
     try {
-      const content = Buffer.from(JSON.stringify(entries))
-      channel.sendToQueue(queue, content, { persistent: true, contentType: 'application/json' })
-      await channel.waitForConfirms()
+      return await next
     } finally {
-      await channel.close().catch(() => undefined)
+      if (this.#last.get(topic) === next) this.#last.delete(topic)
     }
-  }
-
-  #alone<T>(work: () => Promise<T>): Promise<T> {
-    const next = this.#last.then(work, work)
-    this.#last = next.catch(() => undefined)
-    return next
   }
 }
 

@@ -14,6 +14,7 @@ import type { Link } from './link.ts'
 import { deadQueueOf, directoryOf, queueOf } from './names.ts'
 import { groupArguments } from './queues.ts'
 import { bindingsOf } from './routing.ts'
+import type { Sender } from './sender.ts'
 
 /** What a group says of itself whose queue somebody else made. */
 const foreign = { start: 'latest', leaseMs: 0, maxAttempts: 0 }
@@ -30,15 +31,16 @@ export class RabbitGroups implements Groups {
   readonly #members: (queue: string) => readonly RabbitConsumer[]
 
   constructor(
-    links: { readonly link: Link; readonly publishing: Link },
+    link: Link,
+    sender: Sender,
     config: Config,
     admin: RabbitAdmin,
     members: (queue: string) => readonly RabbitConsumer[],
   ) {
-    this.#link = links.link
+    this.#link = link
     this.#config = config
     this.#admin = admin
-    this.#directory = new Directory(links.link, links.publishing, config)
+    this.#directory = new Directory(link, sender, config)
     this.#members = members
   }
 

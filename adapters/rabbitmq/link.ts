@@ -4,7 +4,7 @@ import type { GatewayError } from '../../src/core/index.ts'
 import type { Config } from './config.ts'
 import { closed, translateConnecting } from './errors.ts'
 
-export type { Channel, ConfirmChannel } from 'amqplib'
+export type { Channel, ConfirmChannel, Options } from 'amqplib'
 
 const connectMs = 10_000
 /** Who needs a connection waits so long for one. */
