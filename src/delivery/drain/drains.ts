@@ -113,6 +113,10 @@ export class Drains {
     const groups = await leftIn(draining, subscribers.length > 0)
     const isLeft =
       drain.leftAt !== undefined || (now >= draining.deadline && (await this.#leave(draining, drain, groups)))
+    // Not only the fan-out may have events here that no other replica sees: a bridge may, whose target takes none.
+    if (countsItsOwn(draining) && !groups.every((group) => isDrained(group, isLeft))) {
+      await bindings.holdDrain(drain, now + heldMs)
+    }
     const isEmptied = drain.emptiedAt !== undefined || (await this.#isEmpty(topic, draining, drain, groups, isLeft))
     draining.progress = { isEmptied, isLeft, groups: groups.map(({ group, events }) => ({ group, events })) }
     if (!isEmptied || groups.some(({ letters }) => letters > 0 && !isLeft)) return
@@ -206,6 +210,12 @@ export class Drains {
     const detail = `Topic ${name} is ordered by key, and what it has at broker ${draining.brokerName}, where it was before, is consumed first.${waits}`
     publisher.close(new GatewayError('unavailable', detail, { retryAfterMs: lookMs }))
   }
+}
+
+/** Whether only the replica whose connection has an event counts it. */
+function countsItsOwn({ broker: { capabilities } }: Draining): boolean {
+  const { lag, receipt } = capabilities
+  return lag === 'approximate' && receipt === 'session'
 }
 
 function countsLate({ broker: { capabilities } }: Draining): boolean {
