@@ -16,7 +16,7 @@ const shared: Record<string, string | string[]> = {
   brokers: [kafka, rabbitmq, sqs, nats],
   swap: [kafka, rabbitmq, sqs, nats],
   delivery: [kafka, postgres],
-  bridges: [kafka, rabbitmq, sqs],
+  bridges: [kafka, rabbitmq, sqs, nats],
 }
 const kind = process.env.SLUICE_SOAK === '1' ? 'soak' : 'test'
 

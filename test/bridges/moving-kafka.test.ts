@@ -1,0 +1,8 @@
+import { moving } from './moving.ts'
+
+moving([
+  ['local', 'main'],
+  ['main', 'local'],
+  ['local', 'other'],
+  ['main', 'main'],
+])

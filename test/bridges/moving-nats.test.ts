@@ -1,0 +1,6 @@
+import { moving } from './moving.ts'
+
+moving([
+  ['fast', 'main'],
+  ['local', 'fast'],
+])

@@ -1,0 +1,6 @@
+import { moving } from './moving.ts'
+
+moving([
+  ['jobs', 'main'],
+  ['local', 'jobs'],
+])
