@@ -25,7 +25,8 @@ export class DeadLetters {
 
   /** Resolves once the message is stored in `queue`; only then may it leave the group. */
   async bury(queue: string, { message, attempt }: Held, reason: string): Promise<void> {
-    const { headers, ...properties } = message.properties
+    // A dead letter does not expire, and whoever published the message is not who buries it: the server would refuse that.
+    const { headers, expiration: _, userId: __, ...properties } = message.properties
     const marks = { [reasonHeader]: reason.slice(0, 2000), [attemptsHeader]: attempt }
     try {
       await this.#declare(queue)
