@@ -54,7 +54,13 @@ describe.each(modes)('%s', (_, mode, send, action) => {
     one.meddle(failing(send, some))
     const results = []
     for (let round = 0; round < 6; round++) {
-      results.push(...(await one.publish(100, `r${round}`, mode.fifo ? (i) => `k${i % 7}` : undefined)))
+      const told = await one.publish(100, `r${round}`, mode.fifo ? (i) => `k${i % 7}` : undefined)
+      // Of a key nothing is stored after what was not.
+      for (let key = 0; key < (mode.fifo ? 7 : 0); key++) {
+        const ofKey = told.filter((_, i) => i % 7 === key).map(({ status }) => status === 'stored')
+        expect(ofKey, `key ${key}`).toEqual(ofKey.toSorted((a, b) => Number(b) - Number(a)))
+      }
+      results.push(...told)
     }
     one.heal()
     const report = await one.check()

@@ -22,12 +22,15 @@ import { writeToken } from './token.ts'
 
 const pauseMs = { first: 100, most: 1000 }
 const closeMs = 4000
+/** With fewer attempts none may be lost to an event that went back undelivered: other gateways do not know that it did. */
+const leastAttempts = 10
 
 /** One of a group's consumers. */
 export class SqsConsumer implements Consumer {
   readonly #group: GroupQueue
   readonly #hub: GroupHub
   readonly #prefetch: number
+  readonly #holdsKeys: boolean
   readonly #receiver: Receiver
   readonly #settler: Settler
   readonly #heartbeat: Heartbeat | undefined
@@ -43,7 +46,9 @@ export class SqsConsumer implements Consumer {
     this.#group = group
     this.#hub = group.hub
     this.#prefetch = prefetch
-    this.#receiver = new Receiver(group.queue, group.leaseMs, group.fifo && holdKeys)
+    this.#holdsKeys = group.fifo && holdKeys
+    this.#receiver = new Receiver(group.queue, group.leaseMs)
+    if (this.#holdsKeys && group.maxAttempts < leastAttempts) this.#receiver.oneByOne()
     this.#settler = new Settler(group)
     // Its own group is what the gateway alone holds, and for as long as it runs.
     this.#heartbeat = holdKeys ? undefined : new Heartbeat(group, this)
@@ -79,7 +84,7 @@ export class SqsConsumer implements Consumer {
     return this.#batch([])
   }
 
-  settle(settlements: readonly Settlement[]): Promise<readonly SettleResult[]> {
+  async settle(settlements: readonly Settlement[]): Promise<readonly SettleResult[]> {
     if (this.#closing !== undefined) throw closed()
     return this.#settler.settle(settlements)
   }
@@ -139,7 +144,7 @@ export class SqsConsumer implements Consumer {
         async (received) => {
           heard()
           if (isWaiting) resolve(await this.#deliveries(received))
-          else await this.#giveBack(received.map(({ message, until }) => ({ handle: message.ReceiptHandle!, until })))
+          else await this.#undelivered(received)
         },
         (error: unknown) => {
           heard()
@@ -157,8 +162,31 @@ export class SqsConsumer implements Consumer {
 
   async #ask(wanted: number): Promise<Received[]> {
     const first = await this.#receiver.first(wanted)
-    if (first.length === 0 || first.length >= wanted) return first
-    return [...first, ...(await this.#receiver.more(wanted - first.length))]
+    if (first.length === 0 || first.length >= wanted) return this.#firstOfKeys(first)
+    return this.#firstOfKeys([...first, ...(await this.#receiver.more(wanted - first.length))])
+  }
+
+  /** Where keys are held back: of each the first. What came with it goes back, and does not come so again. */
+  async #firstOfKeys(received: readonly Received[]): Promise<Received[]> {
+    if (!this.#holdsKeys) return [...received]
+    const seen = new Set<string>()
+    const [firsts, others]: [Received[], Received[]] = [[], []]
+    for (const one of received) {
+      const group = one.message.Attributes?.MessageGroupId ?? ''
+      if (seen.has(group)) others.push(one)
+      else firsts.push(one)
+      seen.add(group)
+    }
+    if (others.length === 0) return firsts
+    this.#receiver.oneByOne()
+    await this.#undelivered(others)
+    return firsts
+  }
+
+  /** Gives back what nobody was given. */
+  async #undelivered(received: readonly Received[]): Promise<void> {
+    for (const { message } of received) this.#hub.returned(message.MessageId!)
+    await this.#giveBack(received.map(({ message, until }) => ({ handle: message.ReceiptHandle!, until })))
   }
 
   /** What has been given too often already becomes a dead letter instead. */
@@ -168,7 +196,8 @@ export class SqsConsumer implements Consumer {
     for (const { message, receivedAt, until } of received) {
       const { event } = decodeMessage(message, this.#group.topic)
       const handle = message.ReceiptHandle!
-      const attempt = Number(message.Attributes?.ApproximateReceiveCount ?? 1)
+      const receipts = Number(message.Attributes?.ApproximateReceiveCount ?? 1)
+      const attempt = Math.max(1, receipts - this.#hub.returnsOf(message.MessageId!))
       const lease = { handle, messageId: message.MessageId!, attempt, receivedAt, until }
       const sentAt = Number(message.Attributes?.SentTimestamp ?? receivedAt)
       this.#hub.hold(handle, { owner: this, sentAt, receivedAt, until, event, bytes: eventBytes(event) })

@@ -2,6 +2,8 @@ import type { Event, Outcome } from '../../../src/core/index.ts'
 
 /** What events that are held may take in memory together; of more only their handles are kept. */
 const maxBytes = 64 << 20
+/** Messages of which it is remembered how often they went back. */
+const maxReturned = 10_000
 /** Ends of leases that are remembered until the leases would have been over. */
 const maxEnded = 20_000
 
@@ -21,6 +23,7 @@ export class GroupHub {
   readonly #held = new Map<string, Held>()
   readonly #counts = new Map<object, number>()
   readonly #ended = new Map<string, { readonly kind: Outcome['kind']; readonly until: number }>()
+  readonly #returned = new Map<string, number>()
   readonly #lost = new AbortController()
   #bytes = 0
   #changed = Promise.withResolvers<void>()
@@ -68,6 +71,18 @@ export class GroupHub {
   prolong(handle: string, until: number): void {
     const held = this.#held.get(handle)
     if (held !== undefined) held.until = until
+  }
+
+  /** It goes back without having been delivered, which SQS counts as a receipt all the same. */
+  returned(messageId: string): void {
+    const times = this.returnsOf(messageId) + 1
+    this.#returned.delete(messageId)
+    this.#returned.set(messageId, times)
+    if (this.#returned.size > maxReturned) this.#returned.delete(this.#returned.keys().next().value!)
+  }
+
+  returnsOf(messageId: string): number {
+    return this.#returned.get(messageId) ?? 0
   }
 
   /** How it ended, where that happened here. */

@@ -26,13 +26,16 @@ export class Receiver {
   readonly #queue: Queue
   readonly #leaseMs: number
   /** How many messages one request may bring. */
-  readonly #each: number
+  #each = maxEntries
 
-  /** With `exclusive`, one request brings one message: of several it might bring some of one group. */
-  constructor(queue: Queue, leaseMs: number, exclusive: boolean) {
+  constructor(queue: Queue, leaseMs: number) {
     this.#queue = queue
     this.#leaseMs = leaseMs
-    this.#each = exclusive ? 1 : maxEntries
+  }
+
+  /** From now on one request brings one message: of several it would bring some of one group. */
+  oneByOne(): void {
+    this.#each = 1
   }
 
   /** Waits about a second for the first. */
@@ -45,10 +48,10 @@ export class Receiver {
     const got: Received[] = []
     const end = Date.now() + gatherMs
     for (;;) {
-      const left = count - got.length
-      const asked = Math.min(left, this.#each * lanes)
-      const requests = Array.from({ length: Math.ceil(asked / this.#each) }, (_, i) =>
-        this.#ask(Math.min(this.#each, asked - i * this.#each), 0),
+      const each = this.#each
+      const asked = Math.min(count - got.length, each * lanes)
+      const requests = Array.from({ length: Math.ceil(asked / each) }, (_, i) =>
+        this.#ask(Math.min(each, asked - i * each), 0),
       )
       // What one of them brought is not to be lost to the error of another.
       const answers = await Promise.allSettled(requests)
