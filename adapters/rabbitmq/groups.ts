@@ -26,7 +26,7 @@ export class RabbitGroups implements Groups {
   readonly #admin: RabbitAdmin
   readonly #directory: Directory
   /** What a group was made with does not change while it is there. */
-  readonly #known = new Map<string, Entry | undefined>()
+  readonly #known = new Map<string, Entry>()
   /** The consumers of a group in this process. */
   readonly #members: (queue: string) => readonly RabbitConsumer[]
 
@@ -127,11 +127,11 @@ export class RabbitGroups implements Groups {
         await this.#admin.exists(topic)
         throw noGroup(queue)
       }
-      if (!this.#known.has(queue)) this.#known.set(queue, (await this.#directory.read(topic))[group])
-      const entry = this.#known.get(queue)
-      if (entry?.isUnfinished !== true) return { depth, entry }
-      this.#known.delete(queue)
-      throw noGroup(queue)
+      const entry = this.#known.get(queue) ?? (await this.#directory.read(topic))[group]
+      if (entry?.isUnfinished === true) throw noGroup(queue)
+      // Of one that is not found somebody may be writing just now.
+      if (entry !== undefined) this.#known.set(queue, entry)
+      return { depth, entry }
     } catch (error) {
       if (isMissing(error)) throw noGroup(queue)
       throw translate(error, `the look at queue ${queue}`)
