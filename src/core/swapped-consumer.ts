@@ -70,7 +70,9 @@ export class SwappedConsumer implements Consumer {
     for (const { epoch, outcome } of parsed) {
       if (epoch === before?.epoch) requireOutcome(before.pulls.capabilities, outcome)
     }
-    const old = before && (await this.#open(before))
+    // Where the old broker does not answer, what came from the new one can still be settled.
+    const isOld = parsed.some(({ epoch }) => epoch === before?.epoch)
+    const old = before && isOld ? await this.#open(before) : undefined
     const results = new Array<SettleResult>(settlements.length).fill(lost)
     const settle = async (consumer: Consumer, wanted: number): Promise<void> => {
       const places = parsed.flatMap(({ epoch }, place) => (epoch === wanted ? [place] : []))
