@@ -17,7 +17,7 @@ import { NatsAdmin } from './admin.ts'
 import { capabilitiesOf, type Server } from './capabilities.ts'
 import type { NatsClient } from './client.ts'
 import type { Config } from './config.ts'
-import { NatsConsumer } from './consume/consumer.ts'
+import { Membership } from './consume/membership.ts'
 import { Settler } from './consume/settler.ts'
 import { DeadLetterBox } from './dead-letter-box.ts'
 import { NatsDeadLetters } from './dead-letters.ts'
@@ -41,7 +41,7 @@ export class NatsBroker implements Broker {
   readonly #streams: Streams
   readonly #publisher: NatsPublisher
   readonly #box: DeadLetterBox
-  readonly #consumers = new Map<string, Set<NatsConsumer>>()
+  readonly #members = new Membership()
   readonly #published = new Set<string>()
   #closing: Promise<void> | undefined
 
@@ -52,7 +52,7 @@ export class NatsBroker implements Broker {
     this.#box = new DeadLetterBox(client)
     this.#publisher = new NatsPublisher(client, this.#streams, template, config.requestTimeout)
     this.capabilities = capabilitiesOf(config, server)
-    this.#groups = new NatsGroups(client, this.#streams, config, server, (topic, group) => this.#revoke(topic, group))
+    this.#groups = new NatsGroups(client, this.#streams, config, this.#members)
     this.groups = this.#groups
     this.log = new NatsLog(client, this.#streams, this.#box)
     this.admin = new NatsAdmin(client, this.#streams, template, server)
@@ -71,14 +71,10 @@ export class NatsBroker implements Broker {
 
   async open(topic: string, group: string, options: OpenOptions): Promise<Consumer> {
     if (this.#closing !== undefined) throw closed()
-    const existing = await this.#groups.existing(topic, group)
+    const existing = await this.#groups.opened(topic, group)
     const settler = new Settler(this.#client, this.#box, existing, () => this.#groups.existing(topic, group))
-    const name = `${topic} ${group}`
-    const consumers = this.#consumers.get(name) ?? new Set()
-    this.#consumers.set(name, consumers)
-    const consumer: NatsConsumer = new NatsConsumer(this.#client, settler, options, () => consumers.delete(consumer))
-    consumers.add(consumer)
-    return consumer
+    const isKeyed = this.capabilities.exclusiveKeys
+    return this.#members[isKeyed ? 'keyed' : 'shared'](this.#client, settler, options, topic, group)
   }
 
   /** Good where JetStream answers, and every topic that was published to has somebody who leads it. */
@@ -98,8 +94,7 @@ export class NatsBroker implements Broker {
   }
 
   async #close(): Promise<void> {
-    const consumers = [...this.#consumers.values()].flatMap((own) => [...own])
-    await Promise.allSettled(consumers.map((consumer) => consumer.abandon()))
+    await this.#members.close()
     await this.#client.close()
   }
 
@@ -110,10 +105,6 @@ export class NatsBroker implements Broker {
     const { cluster } = await this.#client.ask<{ cluster?: { leader?: string } }>(name, undefined, healthMs)
     if (cluster === undefined || cluster.leader) return
     throw new GatewayError('unavailable', `The stream of ${topic} has no leader.`, { retryAfterMs: 1000 })
-  }
-
-  async #revoke(topic: string, group: string): Promise<void> {
-    for (const consumer of this.#consumers.get(`${topic} ${group}`) ?? []) await consumer.moved()
   }
 
   #checkSizes(events: readonly Event[]): void {

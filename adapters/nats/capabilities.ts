@@ -25,7 +25,8 @@ export function capabilitiesOf({ ordering }: Config, { level, maxPayload, cluste
     settlement: 'individual',
     receipt: isKeyed ? 'session' : 'portable',
     fencing: 'deadline',
-    nackDelayMs: 7 * dayMs,
+    // What waited for its delay when a process died could be of any key: all others would wait for it.
+    nackDelayMs: isKeyed ? 0 : 7 * dayMs,
     reject: true,
     extend: true,
     attempts: true,

@@ -1,6 +1,6 @@
 import type { ConsumerConfig, ConsumerInfo } from '@nats-io/jetstream'
 import { GatewayError, type GroupOptions, type GroupState, type Groups, type Start } from '../../src/core/index.ts'
-import { canPin, type Server } from './capabilities.ts'
+
 import { type NatsClient, pause } from './client.ts'
 import type { Config } from './config.ts'
 import { seqOf } from './cursor.ts'
@@ -35,6 +35,14 @@ export interface Group {
   readonly info: ConsumerInfo
 }
 
+/** The consumers of groups in this process. */
+export interface Members {
+  /** Told of a group that was moved or deleted. */
+  moved(topic: string, group: string): Promise<void>
+  /** How many events they were given and have not settled, where that is not what the server counts. */
+  held(topic: string, group: string): number | undefined
+}
+
 interface ListPage {
   readonly total: number
   readonly consumers?: readonly ConsumerInfo[]
@@ -45,22 +53,13 @@ export class NatsGroups implements Groups {
   readonly #client: NatsClient
   readonly #streams: Streams
   readonly #config: Config
-  readonly #server: Server
-  /** Told of a group that was moved or deleted. */
-  readonly #changed: (topic: string, group: string) => Promise<void>
+  readonly #members: Members
 
-  constructor(
-    client: NatsClient,
-    streams: Streams,
-    config: Config,
-    server: Server,
-    changed: (topic: string, group: string) => Promise<void>,
-  ) {
+  constructor(client: NatsClient, streams: Streams, config: Config, members: Members) {
     this.#client = client
     this.#streams = streams
     this.#config = config
-    this.#server = server
-    this.#changed = changed
+    this.#members = members
   }
 
   async create(topic: string, group: string, options: GroupOptions): Promise<boolean> {
@@ -83,15 +82,16 @@ export class NatsGroups implements Groups {
     const { start, leaseMs, maxAttempts, info } = await this.#upToDate(topic, group)
     const events = info.num_pending + info.num_ack_pending
     const oldestMs = events === 0 ? 0 : await this.#oldest(info)
-    return { start, leaseMs, maxAttempts, lag: { events, oldestMs }, inFlight: info.num_ack_pending }
+    const inFlight = this.#members.held(topic, group) ?? info.num_ack_pending
+    return { start, leaseMs, maxAttempts, lag: { events, oldestMs }, inFlight }
   }
 
   async passed(topic: string, group: string, cursor: string): Promise<boolean> {
     const { info } = await this.existing(topic, group)
     const last = seqOf(cursor)
-    if (info.num_ack_pending > 0) return info.ack_floor.stream_seq >= last
-    if (info.delivered.stream_seq >= last) return true
-    const next = await this.#next(info, info.delivered.stream_seq + 1)
+    const settled = settledUpTo(info)
+    if (settled >= last) return true
+    const next = await this.#next(info, settled + 1)
     return next === undefined || next.seq > last
   }
 
@@ -111,7 +111,7 @@ export class NatsGroups implements Groups {
   async delete(topic: string, group: string): Promise<void> {
     const [stream, consumer] = [streamOf(topic), consumerOf(group)]
     await this.#unlessMissing(`CONSUMER.DELETE.${stream}.${consumer}`, 'the end of the group')
-    await this.#changed(topic, group)
+    await this.#members.moved(topic, group)
     const doing = 'the end of what the group gave up'
     await this.#unlessMissing(`STREAM.PURGE.${deadStream(stream)}`, doing, { filter: deadSubject(stream, consumer) })
     await this.#unlessMissing(`STREAM.PURGE.${stream}`, doing, { filter: redriveSubject(stream, consumer) })
@@ -125,7 +125,7 @@ export class NatsGroups implements Groups {
     const config = this.#consumer(fresh.topic, group, before, { start, leaseMs, maxAttempts })
     await this.#unlessMissing(`CONSUMER.DELETE.${fresh.topic.stream}.${consumer}`, 'the move of the group')
     await this.#make(fresh.topic, config)
-    await this.#changed(topic, group)
+    await this.#members.moved(topic, group)
   }
 
   /** Throws `not_found` where there is no such group. */
@@ -138,19 +138,36 @@ export class NatsGroups implements Groups {
     throw new GatewayError('not_found', 'There is no such group of this topic.')
   }
 
+  /** In the order of keys one client at a time gets the events of a group; otherwise any. */
+  get #policy(): Partial<ConsumerConfig> {
+    if (this.#config.ordering !== 'key') return {}
+    return { priority_policy: 'pinned_client', priority_groups: [pinGroup], priority_timeout: pinMs * nanos }
+  }
+
+  /** The group as this broker consumes it: one that was made in the other order is changed. */
+  async opened(topic: string, group: string): Promise<Group> {
+    const found = await this.existing(topic, group)
+    const isPinned = found.info.config.priority_policy === 'pinned_client'
+    if (isPinned === (this.#config.ordering === 'key')) return found
+    const { priority_groups: _, priority_timeout: __, ...rest } = found.info.config
+    await this.#update(found, { ...rest, ...this.#policy })
+    return this.existing(topic, group)
+  }
+
+  async #update({ topic: { stream }, consumer }: Group, config: Partial<ConsumerConfig>): Promise<void> {
+    const body = { stream_name: stream, action: 'update', config }
+    await this.#client.api(`CONSUMER.CREATE.${stream}.${consumer}`, 'the change of the group', body)
+  }
+
   /** Sees that the group gets what is redriven: one that was made before the stream took such events does not yet. */
-  async acceptRedriven({ topic, consumer, info }: Group): Promise<void> {
+  async acceptRedriven(group: Group): Promise<void> {
+    const { topic, consumer, info } = group
     const subject = redriveSubject(topic.stream, consumer)
     const { config } = info
     const filters = config.filter_subjects ?? (config.filter_subject ? [config.filter_subject] : [])
     if (filters.length === 0 || filters.includes(subject)) return
     const { filter_subject: _, ...rest } = config
-    const body = {
-      stream_name: topic.stream,
-      action: 'update',
-      config: { ...rest, filter_subjects: [...filters, subject] },
-    }
-    await this.#client.api(`CONSUMER.CREATE.${topic.stream}.${consumer}`, 'the change of the group', body)
+    await this.#update(group, { ...rest, filter_subjects: [...filters, subject] })
   }
 
   /**
@@ -209,7 +226,6 @@ export class NatsGroups implements Groups {
     const consumer = consumerOf(group)
     const redriven = redriveSubject(stream, consumer)
     const takesRedriven = allSubjects.some((pattern) => matches(pattern, redriven))
-    const isPinned = this.#config.ordering === 'key' && canPin(this.#server)
     return {
       durable_name: consumer,
       ack_policy: 'explicit',
@@ -218,11 +234,7 @@ export class NatsGroups implements Groups {
       max_deliver: -1,
       max_ack_pending: maxUnsettled,
       filter_subjects: takesRedriven ? [...subjects, redriven] : [...subjects],
-      ...(isPinned && {
-        priority_policy: 'pinned_client',
-        priority_groups: [pinGroup],
-        priority_timeout: pinMs * nanos,
-      }),
+      ...this.#policy,
       deliver_policy: 'by_start_sequence',
       opt_start_seq: before + 1,
       metadata: {
@@ -247,8 +259,7 @@ export class NatsGroups implements Groups {
 
   /** How old the oldest unsettled event is. */
   async #oldest(info: ConsumerInfo): Promise<number> {
-    const settled = info.num_ack_pending > 0 ? info.ack_floor.stream_seq : info.delivered.stream_seq
-    const next = await this.#next(info, settled + 1)
+    const next = await this.#next(info, settledUpTo(info) + 1)
     return next === undefined ? 0 : Math.max(0, Date.now() - next.storedAt)
   }
 
@@ -277,6 +288,11 @@ export class NatsGroups implements Groups {
     const first = found.flatMap((one) => (one === undefined ? [] : [one.message])).sort((a, b) => a.seq - b.seq)[0]
     return first && { seq: first.seq, storedAt: Date.parse(first.time) }
   }
+}
+
+/** The place before which the group has nothing unsettled. */
+function settledUpTo({ num_ack_pending, ack_floor, delivered }: ConsumerInfo): number {
+  return num_ack_pending > 0 ? ack_floor.stream_seq : delivered.stream_seq
 }
 
 function isGroup({ metadata }: ConsumerConfig): boolean {

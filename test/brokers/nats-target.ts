@@ -24,21 +24,27 @@ function pauseOf(cluster: () => NatsCluster): () => Promise<() => Promise<void>>
 }
 
 /** NATS as the suite runs it: on `nodes` servers, with as many replicas of each topic. */
-export function natsTarget(name: string, cluster: () => NatsCluster, nodes: 1 | 3, more: object = {}): Target {
-  const config = () => configOf(cluster(), more)
+export function natsTarget(
+  name: string,
+  cluster: () => NatsCluster,
+  nodes: 1 | 3,
+  ordering: 'none' | 'key' = 'none',
+): Target {
+  const isKeyed = ordering === 'key'
+  const config = () => configOf(cluster(), { ordering })
   const open = (): Promise<Broker> => nats.open(config())
   const pause = pauseOf(cluster)
   return {
     name,
     capabilities: {
       settlement: 'individual',
-      receipt: 'portable',
+      receipt: isKeyed ? 'session' : 'portable',
       fencing: 'deadline',
       reject: true,
       extend: true,
       attempts: true,
-      ordering: 'none',
-      exclusiveKeys: false,
+      ordering,
+      exclusiveKeys: isKeyed,
       replay: true,
       seek: true,
       groups: 'many',
@@ -46,7 +52,7 @@ export function natsTarget(name: string, cluster: () => NatsCluster, nodes: 1 | 
       durability: nodes === 3 ? 'replicated' : 'process',
       dedupWindowMs: 7 * 86_400_000,
       publishDelayMs: 7 * 86_400_000,
-      nackDelayMs: 7 * 86_400_000,
+      nackDelayMs: isKeyed ? 0 : 7 * 86_400_000,
       atomicPublishMax: 1000,
     },
     deadlineMs: 20_000,

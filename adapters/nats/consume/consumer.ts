@@ -15,6 +15,7 @@ import { closed } from '../errors.ts'
 import { decodeEvent } from '../event.ts'
 import { sliceMs } from '../groups.ts'
 import { storedMessage, type Ticket } from '../message.ts'
+import { Bell } from './bell.ts'
 import { Requests } from './requests.ts'
 import type { Settler } from './settler.ts'
 
@@ -37,7 +38,7 @@ export class NatsConsumer implements Consumer {
   readonly #onClose: () => void
   /** By delivery, oldest first. */
   readonly #held = new Map<number, Held>()
-  readonly #room = new Set<() => void>()
+  readonly #room = new Bell()
   #requests: Requests
   #asked = 0
   #epoch = 1
@@ -99,7 +100,7 @@ export class NatsConsumer implements Consumer {
     this.#revoked.abort()
     this.#revoked = new AbortController()
     this.#requests = this.#requestsOf()
-    this.#wake()
+    this.#room.ring()
   }
 
   /** Ends without giving back: the leases last. */
@@ -111,7 +112,7 @@ export class NatsConsumer implements Consumer {
   async #close(): Promise<void> {
     this.#onClose()
     this.#closing.abort()
-    this.#wake()
+    this.#room.ring()
     const held = [...this.#held.values()]
     this.#held.clear()
     const now = Date.now()
@@ -143,7 +144,7 @@ export class NatsConsumer implements Consumer {
     })
     const ended = asking.then((answer) => {
       this.#asked -= expected
-      this.#wake()
+      this.#room.ring()
       return answer
     })
     const { end } = (await unlessEither(ended, signal, this.#closing.signal)) ?? { end: 'done' as const }
@@ -179,12 +180,12 @@ export class NatsConsumer implements Consumer {
     if (held === undefined) return
     this.#held.delete(delivery)
     if (renewed !== undefined) this.#held.set(delivery, { ...held, expiresAt: renewed })
-    else this.#wake()
+    else this.#room.ring()
   }
 
   /** The consumer at the server is another one, or gone: then this rejects with `not_found`. */
   async #renew(): Promise<void> {
-    if (!(await this.#settler.refresh())) this.#revoke()
+    if (!(await this.#settler.refreshGone())) this.#revoke()
     await pause(retryMs)
   }
 
@@ -205,15 +206,7 @@ export class NatsConsumer implements Consumer {
   async #untilRoom(left: number, signal: AbortSignal): Promise<void> {
     const [oldest] = this.#held.values()
     const waitMs = oldest === undefined ? left : Math.min(left, Math.max(1, oldest.expiresAt - Date.now()))
-    const room = new AbortController()
-    const ring = () => room.abort()
-    this.#room.add(ring)
-    await pause(waitMs, AbortSignal.any([room.signal, signal]))
-    this.#room.delete(ring)
-  }
-
-  #wake(): void {
-    for (const ring of [...this.#room]) ring()
+    await Bell.heard(waitMs, this.#room.next, signal)
   }
 }
 

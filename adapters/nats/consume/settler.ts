@@ -9,6 +9,8 @@ const nanos = 1e6
 const retryMs = 100
 /** So long a group is believed to be what it was: then it is looked whether it was moved or deleted elsewhere. */
 const freshMs = 5000
+/** How long a move may take. */
+const movedMs = 2000
 /** Leases that ended here by being settled are remembered until they would be over, so many at the most. */
 const maxEnded = 100_000
 
@@ -57,6 +59,19 @@ export class Settler {
     return false
   }
 
+  /** The same when the server's consumer is gone: a group that is moved is made again at once. */
+  async refreshGone(): Promise<boolean> {
+    const end = Date.now() + movedMs
+    for (;;) {
+      try {
+        return await this.refresh()
+      } catch (error) {
+        if (this.#client.explain(error, 'the group').code !== 'not_found' || Date.now() > end) throw error
+      }
+      await pause(retryMs)
+    }
+  }
+
   /** One result per settlement, in order. `released` is told of each delivery that is not held any more. */
   async settle(
     settlements: readonly Settlement[],
@@ -76,7 +91,7 @@ export class Settler {
           if (!isProlonged) return isSame ? done : lost
         }
         this.#remember(delivery, { kind: outcome.kind, until: lease.expiresAt })
-        const result = await this.#one(lease, outcome).catch((error) =>
+        const result = await this.apply(lease, outcome).catch((error) =>
           failed(this.#client.explain(error, 'the settlement')),
         )
         if (result.status === 'failed') {
@@ -95,7 +110,8 @@ export class Settler {
     await this.#client.request(subject, '-NAK')
   }
 
-  async #one(lease: Receipt, outcome: Outcome): Promise<SettleResult> {
+  /** Settles one lease, whatever was done with it before. */
+  async apply(lease: Receipt, outcome: Outcome): Promise<SettleResult> {
     const { maxAttempts, leaseMs } = this.#group
     const { attempt } = lease.ticket
     switch (outcome.kind) {

@@ -1,0 +1,311 @@
+import type { ConsumerInfo } from '@nats-io/jetstream'
+import type { Msg } from '@nats-io/transport-node'
+import { type GatewayError, keyOf, type SettleResult } from '../../../../src/core/index.ts'
+import { type NatsClient, pause } from '../../client.ts'
+import { decodeEvent } from '../../event.ts'
+import { graceMs, pinGroup, sliceMs } from '../../groups.ts'
+import { storedMessage, type Ticket } from '../../message.ts'
+import { Bell } from '../bell.ts'
+import { Requests } from '../requests.ts'
+import type { Settler } from '../settler.ts'
+import { Entries, type Entry } from './entries.ts'
+
+/** So many events may be here unsettled; those of a key whose first is held wait too. */
+const maxEntries = 2000
+const pullBytes = 4 << 20
+const leastWaitMs = 50
+const retryMs = 100
+/** A pinned client that does not ask loses its pin: it asks so often while it has unsettled events. */
+const keepPinMs = 1500
+const lookMs = 100
+/** An answer that there is nothing is waited for so long. */
+export const patienceMs = 5000
+
+/** Somebody who waits for events. */
+export interface Waiting {
+  readonly wanted: number
+  readonly until: number
+}
+
+/**
+ * A group whose events go to one process at a time: the server pins it to one client. All consumers of this process share
+ * them, and an event waits here for the earlier ones of its key. Leases are prolonged as long as the process lives.
+ */
+export class KeyedHub {
+  readonly #client: NatsClient
+  readonly #settler: Settler
+  readonly #entries = new Entries()
+  readonly #waiting = new Set<Waiting>()
+  readonly #onEmpty: () => void
+  /** Rings when there may be something to give out. */
+  readonly bell = new Bell()
+  /** Rings when somebody waits, or has given back room. */
+  readonly #demand = new Bell()
+  /** How often the server has said that it has nothing more. */
+  rounds = 0
+  holdKeys = true
+  fault: GatewayError | undefined
+  #members = 0
+  #pin: string | undefined
+  /** Since it was pinned: what others had and did not settle comes first, once all of it is here. */
+  #isRecovering = false
+  #epoch = 1
+  #revoked = new AbortController()
+  #requests: Requests
+  #keeper: ReturnType<typeof setInterval>
+  #running: Promise<void> | undefined
+  #isClosed = false
+
+  constructor(client: NatsClient, settler: Settler, onEmpty: () => void) {
+    this.#client = client
+    this.#settler = settler
+    this.#onEmpty = onEmpty
+    this.#requests = this.#requestsOf()
+    const { leaseMs } = settler.group
+    this.#keeper = setInterval(() => void this.#keepLeases(), Math.max(300, leaseMs / 3)).unref()
+  }
+
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  get revoked(): AbortSignal {
+    return this.#revoked.signal
+  }
+
+  get settler(): Settler {
+    return this.#settler
+  }
+
+  get held(): number {
+    return this.#entries.inOrder.filter(({ holder }) => holder !== undefined).length
+  }
+
+  join(): void {
+    this.#members++
+  }
+
+  /** Gives back what `member` has; the last one gives back everything, and the pin. */
+  async leave(member: object): Promise<void> {
+    this.#members--
+    const isLast = this.#members === 0
+    if (isLast) this.#close()
+    const entries = this.#entries.inOrder.filter((entry) => (isLast ? !entry.isAway : entry.holder === member))
+    await this.#giveBack(entries)
+    if (!isLast) return
+    this.#entries.clear()
+    if (this.#pin !== undefined && !this.#client.closed) {
+      const { topic, consumer } = this.#settler.group
+      const name = `CONSUMER.UNPIN.${topic.stream}.${consumer}`
+      await this.#client.ask(name, { group: pinGroup }).catch(() => undefined)
+    }
+  }
+
+  /** The group was moved or deleted by this process. */
+  async moved(): Promise<void> {
+    await this.#settler.refresh().catch(() => undefined)
+    this.#revoke()
+  }
+
+  /** What may be given out now. */
+  take(member: object, max: number): Entry[] {
+    if (this.#isRecovering) return []
+    const entries = this.#entries.ready(max, this.holdKeys)
+    for (const entry of entries) entry.holder = member
+    return entries
+  }
+
+  count(member: object): number {
+    return this.#entries.count(member)
+  }
+
+  wait(waiting: Waiting): () => void {
+    this.#waiting.add(waiting)
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined
+    })
+    this.#demand.ring()
+    return () => this.#waiting.delete(waiting)
+  }
+
+  /** The entry that a member holds, where this delivery of it is still the newest. */
+  heldBy(member: object, seq: number, delivery: number): Entry | undefined {
+    const entry = this.#entries.get(seq)
+    return entry?.holder === member && entry.ticket.delivery === delivery && entry.expiresAt > Date.now()
+      ? entry
+      : undefined
+  }
+
+  async ack(entry: Entry): Promise<SettleResult> {
+    return this.#ended(entry, await this.#settler.apply(this.#leaseOf(entry), { kind: 'ack' }))
+  }
+
+  async reject(entry: Entry, reason: string): Promise<SettleResult> {
+    return this.#ended(entry, await this.#settler.apply(this.#leaseOf(entry), { kind: 'reject', reason }))
+  }
+
+  /** An event that has no attempts left is a dead letter then. */
+  async nack(entry: Entry): Promise<SettleResult> {
+    const { holder } = entry
+    const { attempt, delivery } = entry.ticket
+    const lease = this.#leaseOf(entry)
+    if (attempt >= this.#settler.group.maxAttempts) {
+      return this.#ended(entry, await this.#settler.apply(lease, { kind: 'nack' }))
+    }
+    // Before it is sent: the event may come again before the answer does.
+    entry.holder = undefined
+    entry.isAway = true
+    const result = await this.#settler.apply(lease, { kind: 'nack' })
+    if (result.status === 'failed' && entry.ticket.delivery === delivery)
+      Object.assign(entry, { holder, isAway: false })
+    this.#demand.ring()
+    return result
+  }
+
+  #ended({ ticket }: Entry, result: SettleResult): SettleResult {
+    if (result.status === 'ok') {
+      this.#entries.delete(ticket.seq)
+      this.bell.ring()
+      this.#demand.ring()
+    }
+    return result
+  }
+
+  #leaseOf({ message, ticket, expiresAt }: Entry) {
+    return { subject: message.reply!, ticket, expiresAt }
+  }
+
+  #close(): void {
+    this.#isClosed = true
+    clearInterval(this.#keeper)
+    this.#onEmpty()
+    this.bell.ring()
+    this.#demand.ring()
+  }
+
+  #requestsOf(): Requests {
+    const { topic, consumer } = this.#settler.group
+    return new Requests(this.#client, topic.stream, consumer)
+  }
+
+  /** While somebody waits, or something is here for whose sake nobody else may get more. */
+  async #run(): Promise<void> {
+    while (!this.#isClosed && (this.#waiting.size > 0 || this.#entries.size > 0)) {
+      const rung = this.#demand.next
+      const wanted = Math.max(0, ...[...this.#waiting].map((one) => one.wanted))
+      const room = this.#isRecovering ? Math.max(1, maxEntries - this.#entries.size) : maxEntries - this.#entries.size
+      if (wanted === 0 || room <= 0) {
+        await this.#ask(1, 1, 0)
+        await Bell.heard(keepPinMs, rung)
+        continue
+      }
+      const leftMs = Math.max(...[...this.#waiting].map((one) => one.until)) - performance.now()
+      const waitMs = Math.max(leastWaitMs, Math.min(sliceMs, leftMs))
+      const bytes = Math.max(pullBytes, 2 * this.#client.server.max_payload)
+      await this.#ask(Math.min(wanted, room), bytes, this.#isRecovering ? lookMs : waitMs)
+      if (this.#isRecovering) await this.#recover()
+    }
+  }
+
+  async #ask(batch: number, maxBytes: number, waitMs: number): Promise<void> {
+    const requests = this.#requests
+    const pin = { group: pinGroup, id: this.#pin }
+    const askedAt = Date.now()
+    const ask = { batch, maxBytes, waitMs: Math.max(leastWaitMs, waitMs), pin }
+    const { end } = await requests.ask(ask, (message, ticket) => {
+      if (requests === this.#requests && !this.#isClosed) this.#arrive(message, ticket, askedAt)
+      else void this.#settler.giveBack(message.reply!).catch(() => undefined)
+    })
+    try {
+      if (end === 'deleted' && !(await this.#settler.refreshGone())) this.#revoke()
+      if (end === 'unpinned') this.#revoke()
+      this.fault = undefined
+      if (end === 'done') this.rounds++
+      else await pause(retryMs)
+    } catch (error) {
+      this.fault = this.#client.explain(error, 'the pull')
+      await pause(retryMs)
+    }
+    this.bell.ring()
+  }
+
+  #arrive(message: Msg, ticket: Ticket, askedAt: number): void {
+    const pin = message.headers?.get('Nats-Pin-Id')
+    if (pin !== undefined && pin !== '' && pin !== this.#pin) {
+      // Whoever was pinned before may have left events unsettled that come first.
+      this.#pin = pin
+      this.#isRecovering = true
+    }
+    const { topic, maxAttempts, leaseMs } = this.#settler.group
+    const expiresAt = askedAt + leaseMs
+    if (ticket.attempt > maxAttempts) {
+      void this.#bury({ message, ticket, expiresAt, key: undefined, holder: undefined, isAway: false })
+      return
+    }
+    const known = this.#entries.get(ticket.seq)
+    if (known !== undefined) {
+      Object.assign(known, { message, ticket, holder: undefined, isAway: false, expiresAt })
+    } else {
+      const key = keyOf(decodeEvent(storedMessage(message, ticket), topic.name))
+      this.#entries.add({ key, message, ticket, holder: undefined, isAway: false, expiresAt })
+    }
+    if (!this.#isRecovering) this.bell.ring()
+  }
+
+  async #bury(entry: Entry): Promise<void> {
+    const reason = `It was delivered ${entry.ticket.attempt - 1} times, and never acknowledged.`
+    await this.reject(entry, reason).catch(() => undefined)
+  }
+
+  /** Over once the server has nothing unsettled that is not here. */
+  async #recover(): Promise<void> {
+    const { topic, consumer } = this.#settler.group
+    try {
+      const info = await this.#client.ask<ConsumerInfo>(`CONSUMER.INFO.${topic.stream}.${consumer}`)
+      if (info.num_ack_pending > this.#entries.size) return
+      this.#isRecovering = false
+      this.bell.ring()
+    } catch {
+      // It is looked again after the next request.
+    }
+  }
+
+  /** Everything that is here stays here. What cannot be prolonged in time belongs to somebody else: then all of it does. */
+  async #keepLeases(): Promise<void> {
+    const { leaseMs } = this.#settler.group
+    const now = Date.now()
+    const here = this.#entries.inOrder.filter(({ isAway }) => !isAway)
+    if (here.some(({ expiresAt }) => expiresAt <= now)) {
+      this.#revoke()
+      return
+    }
+    await Promise.allSettled(
+      here.map(async (entry) => {
+        const { delivery } = entry.ticket
+        await this.#client.request(entry.message.reply!, '+WPI', undefined, leaseMs + graceMs)
+        if (entry.ticket.delivery === delivery) entry.expiresAt = Math.max(entry.expiresAt, now + leaseMs)
+      }),
+    )
+  }
+
+  async #giveBack(entries: readonly Entry[]): Promise<void> {
+    for (const entry of entries) {
+      entry.holder = undefined
+      entry.isAway = true
+    }
+    // In the order of their places: so they come again.
+    await Promise.allSettled(entries.map(({ message }) => this.#settler.giveBack(message.reply!)))
+  }
+
+  /** What is here belongs to somebody else from now on. */
+  #revoke(): void {
+    this.#entries.clear()
+    this.#pin = undefined
+    this.#isRecovering = false
+    this.#epoch++
+    this.#revoked.abort()
+    this.#revoked = new AbortController()
+    this.#requests = this.#requestsOf()
+    this.bell.ring()
+  }
+}
