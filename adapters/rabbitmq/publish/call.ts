@@ -7,8 +7,9 @@ export class Call {
   readonly bytes: number
   readonly results: Promise<readonly PublishResult[]>
   readonly #count: number
-  /** Undefined where nobody waits any more: what comes then is only counted. */
-  #events: readonly Event[] | undefined
+  /** Kept to the last confirmation: what comes back late is told apart from what is tried again with its id. */
+  readonly #events: readonly Event[]
+  #isAnswered = false
   readonly #answers: (PublishResult | undefined)[]
   /** Told to be unroutable: what RabbitMQ then confirms is that it dropped them. */
   #returned: Map<number, ItemError> | undefined
@@ -36,10 +37,10 @@ export class Call {
     return this.#open === 0
   }
 
-  /** The event with this tag, where it is not confirmed and somebody waits for it. */
+  /** The event with this tag, where it is not confirmed. */
   openEvent(tag: number): Event | undefined {
     const index = tag - this.first
-    return this.#answers[index] === undefined ? this.#events?.[index] : undefined
+    return this.#answers[index] === undefined ? this.#events[index] : undefined
   }
 
   returned(tag: number, error: ItemError): void {
@@ -51,29 +52,26 @@ export class Call {
   confirm(tag: number, error?: ItemError): void {
     const index = tag - this.first
     if (this.#answers[index] !== undefined) return
-    const id = this.#events?.[index]?.attributes.id ?? ''
+    const id = this.#events[index]!.attributes.id
     const refused = this.#returned?.get(index)
     if (refused !== undefined) this.#answers[index] = { id, status: 'failed', error: refused }
     else if (error !== undefined) this.#answers[index] = { id, status: 'unknown', error }
     else this.#answers[index] = { id, status: 'stored' }
     this.#open--
-    if (this.#open === 0) this.#settle()
+    if (this.#open === 0 && !this.#isAnswered) this.#answer(this.#answers as PublishResult[])
   }
 
   /** Whoever waits is answered now; what is not confirmed may be stored, or become so, unless it is known to have failed. */
   abandon(error: ItemError, status: 'unknown' | 'failed' = 'unknown'): void {
-    const events = this.#events
-    if (events === undefined) return
-    const answers = events.map(({ attributes }, index): PublishResult => {
+    if (this.#isAnswered) return
+    const answers = this.#events.map(({ attributes }, index): PublishResult => {
       return this.#answers[index] ?? { id: attributes.id, status, error }
     })
-    this.#events = undefined
-    this.#resolve(answers)
+    this.#answer(answers)
   }
 
-  #settle(): void {
-    if (this.#events === undefined) return
-    this.#events = undefined
-    this.#resolve(this.#answers as PublishResult[])
+  #answer(results: readonly PublishResult[]): void {
+    this.#isAnswered = true
+    this.#resolve(results)
   }
 }

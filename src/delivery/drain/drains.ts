@@ -18,6 +18,11 @@ const quietMs = 5000
 const countedMs = 60_000
 /** How long what a replica has and has not settled keeps others from calling it empty. */
 const heldMs = 10_000
+/**
+ * The same where a broker gives it back only once it takes the replica's connection for lost: RabbitMQ does after two to
+ * three heartbeats of 10 s.
+ */
+const heldOnConnectionMs = 45_000
 
 /** Sees that what topics were bound to before is consumed to its end, and that topics that are bound elsewhere are let go. */
 export class Drains {
@@ -115,7 +120,7 @@ export class Drains {
       drain.leftAt !== undefined || (now >= draining.deadline && (await this.#leave(draining, drain, groups)))
     // Not only the fan-out may have events here that no other replica sees: a bridge may, whose target takes none.
     if (countsItsOwn(draining) && !groups.every((group) => isDrained(group, isLeft))) {
-      await bindings.holdDrain(drain, now + heldMs)
+      await bindings.holdDrain(drain, now + heldOnConnectionMs)
     }
     const isEmptied = drain.emptiedAt !== undefined || (await this.#isEmpty(topic, draining, drain, groups, isLeft))
     draining.progress = { isEmptied, isLeft, groups: groups.map(({ group, events }) => ({ group, events })) }
