@@ -11,7 +11,7 @@ import {
 import { hasBatches, type Server } from './capabilities.ts'
 import type { NatsClient } from './client.ts'
 import { isApiError } from './errors.ts'
-import { matches, redriveSubject, type SubjectTemplate, streamOf, topicOf } from './names.ts'
+import { gatewayName, matches, natsName, redriveSubject, type SubjectTemplate } from './names.ts'
 import { dedupMark, type Streams } from './streams.ts'
 
 /** Marks a stream that holds what groups gave up, by the stream of the topic. */
@@ -46,7 +46,7 @@ export class NatsAdmin implements Admin {
     const changes = changesOf(topic, existing?.config, wanted)
     if (existing === undefined) await this.#create(topic, wanted)
     else if (changes.length > 0) {
-      await this.#client.api(`STREAM.UPDATE.${streamOf(topic)}`, `the change of the stream of ${topic}`, wanted)
+      await this.#client.api(`STREAM.UPDATE.${natsName(topic)}`, `the change of the stream of ${topic}`, wanted)
     }
     if (changes.length > 0) await this.#streams.fresh(topic)
     return changes
@@ -79,7 +79,7 @@ export class NatsAdmin implements Admin {
       offset += streams.length
       for (const { config } of streams) {
         const isTopic = config.retention === 'limits' && config.metadata?.[deadMark] === undefined
-        if (isTopic) topics.push(topicOf(config.name))
+        if (isTopic) topics.push(gatewayName(config.name))
       }
       if (streams.length === 0 || offset >= total) return topics.sort()
     }
@@ -95,7 +95,7 @@ export class NatsAdmin implements Admin {
   }
 
   async #create(topic: string, config: Partial<StreamConfig>): Promise<void> {
-    const stream = streamOf(topic)
+    const stream = natsName(topic)
     await this.#client.retry(`the stream of ${topic}`, async () => {
       try {
         await this.#client.ask(`STREAM.CREATE.${stream}`, config)
@@ -112,7 +112,7 @@ export class NatsAdmin implements Admin {
   /** The stream's configuration as `ensure` leaves it. Throws where that would shrink or delete, or cannot be. */
   #wanted(topic: string, spec: TopicSpec, existing: StreamInfo | undefined): Partial<StreamConfig> {
     refuseUnknown(spec, existing?.config.num_replicas ?? spec.replicas ?? 1)
-    const stream = streamOf(topic)
+    const stream = natsName(topic)
     const config: Partial<StreamConfig> = existing?.config ?? {
       name: stream,
       subjects: [this.#template.pattern(stream)],

@@ -22,7 +22,7 @@ const noResponders = 503
 /** The connection ended while an answer was awaited: whether the request was heard is not known. */
 export class Interrupted extends Error {}
 /** There is no connection: nothing was sent. */
-export class Unsent extends Error {}
+class Unsent extends Error {}
 
 type Answered = (answer: Msg | Error) => void
 

@@ -5,7 +5,7 @@ import { type NatsClient, pause } from './client.ts'
 import type { Config } from './config.ts'
 import { seqOf } from './cursor.ts'
 import { ApiError, isApiError, numbers } from './errors.ts'
-import { consumerOf, deadStream, deadSubject, groupOf, matches, redriveSubject, streamOf } from './names.ts'
+import { deadStream, deadSubject, gatewayName, matches, natsName, redriveSubject } from './names.ts'
 import { sequenceBefore, showStart } from './start.ts'
 import type { Streams, Topic } from './streams.ts'
 
@@ -17,7 +17,7 @@ export const sliceMs = 1000
 const maxUnsettled = 100_000
 /** Of pinned consumers: the one group of clients, and how long a silent one keeps its pin. */
 export const pinGroup = 'sluice'
-export const pinMs = 5000
+const pinMs = 5000
 /** How long a replica is given that is behind. */
 const behind = { looks: 5, ms: 20 } as const
 const nanos = 1e6
@@ -103,13 +103,13 @@ export class NatsGroups implements Groups {
       const page = await this.#client.api<ListPage>(`CONSUMER.LIST.${stream}`, 'the list of groups', body)
       const { total, consumers = [] } = page
       offset += consumers.length
-      for (const { name, config } of consumers) if (isGroup(config)) groups.push(groupOf(name))
+      for (const { name, config } of consumers) if (isGroup(config)) groups.push(gatewayName(name))
       if (consumers.length === 0 || offset >= total) return groups.sort()
     }
   }
 
   async delete(topic: string, group: string): Promise<void> {
-    const [stream, consumer] = [streamOf(topic), consumerOf(group)]
+    const [stream, consumer] = [natsName(topic), natsName(group)]
     await this.#unlessMissing(`CONSUMER.DELETE.${stream}.${consumer}`, 'the end of the group')
     await this.#members.moved(topic, group)
     const doing = 'the end of what the group gave up'
@@ -189,7 +189,7 @@ export class NatsGroups implements Groups {
   }
 
   async #find(topic: Topic, group: string): Promise<Group | undefined> {
-    const consumer = consumerOf(group)
+    const consumer = natsName(group)
     let info: ConsumerInfo
     try {
       info = await this.#client.api<ConsumerInfo>(
@@ -223,7 +223,7 @@ export class NatsGroups implements Groups {
     before: number,
     { start, leaseMs, maxAttempts }: { start: string; leaseMs: number; maxAttempts: number },
   ): Partial<ConsumerConfig> {
-    const consumer = consumerOf(group)
+    const consumer = natsName(group)
     const redriven = redriveSubject(stream, consumer)
     const takesRedriven = allSubjects.some((pattern) => matches(pattern, redriven))
     return {

@@ -5,16 +5,13 @@ import { type Event, keyOf } from '../../src/core/index.ts'
  * Streams and consumers are called as topics and groups are, with `=` for each dot: their names have no dots, and the
  * gateway's have no `=`.
  */
-export function streamOf(topic: string): string {
-  return topic.replaceAll('.', '=')
+export function natsName(name: string): string {
+  return name.replaceAll('.', '=')
 }
 
-export function topicOf(stream: string): string {
-  return stream.replaceAll('=', '.')
+export function gatewayName(name: string): string {
+  return name.replaceAll('=', '.')
 }
-
-export const consumerOf = streamOf
-export const groupOf = topicOf
 
 /** What the gateway adds to a stream lies under subjects of its own, which no reader of the topic sees. */
 const own = 'sluice'

@@ -1,7 +1,7 @@
 import type { StreamInfo } from '@nats-io/jetstream'
 import { GatewayError } from '../../src/core/index.ts'
 import type { NatsClient } from './client.ts'
-import { isOwnSubject, streamOf } from './names.ts'
+import { isOwnSubject, natsName } from './names.ts'
 
 /** Says in a stream's metadata that events are not told apart by their ids. */
 export const dedupMark = 'sluice.dedup'
@@ -50,11 +50,11 @@ export class Streams {
   /** What the server says now. */
   async fresh(name: string): Promise<{ readonly topic: Topic; readonly info: StreamInfo }> {
     const info = await this.#client
-      .api<StreamInfo>(`STREAM.INFO.${streamOf(name)}`, 'the description of the topic')
+      .api<StreamInfo>(`STREAM.INFO.${natsName(name)}`, 'the description of the topic')
       .catch((error) => {
         this.forget(name)
         if (error instanceof GatewayError && error.code === 'not_found') {
-          throw new GatewayError('not_found', `NATS has no stream ${streamOf(name)} for the topic ${name}.`, {
+          throw new GatewayError('not_found', `NATS has no stream ${natsName(name)} for the topic ${name}.`, {
             cause: error,
           })
         }
@@ -87,7 +87,7 @@ function topicFrom(name: string, { config, created }: StreamInfo): Topic {
 }
 
 /** Of a time with nanoseconds, as the server writes it: its digits, shorter. */
-export function incarnationOf(created: string): string {
+function incarnationOf(created: string): string {
   const [, seconds = '', fraction = ''] = /^(.*?)(?:\.(\d+))?Z$/.exec(created) ?? []
   const whole = Date.parse(`${seconds}Z`) / 1000
   return `${whole.toString(36)}${Number(fraction.padEnd(9, '0')).toString(36).padStart(6, '0')}`

@@ -3,7 +3,7 @@ import type { NatsClient } from '../client.ts'
 import { readTicket, type Ticket } from '../message.ts'
 
 /** How a request for messages ended. */
-export type End =
+type End =
   /** It got what it asked for, or the server said that there is no more for now. */
   | 'done'
   /** The consumer is gone, or another one has its name. */
