@@ -9,7 +9,7 @@ import {
 import { GatewayError, unlessAborted } from '../../src/core/index.ts'
 import type { Config } from './config.ts'
 import { dial } from './connection.ts'
-import { ApiError, closed, isNoResponders, isTransient, translate } from './errors.ts'
+import { ApiError, closed, isForbidden, isNoResponders, isTransient, translate } from './errors.ts'
 
 const reconnectMs = 250
 const jitterMs = 250
@@ -40,6 +40,8 @@ export class NatsClient {
   #isUp = true
   #isClosed = false
   #refused: Error | undefined
+  /** Why no answer can come. */
+  #deaf: Error | undefined
   #up = Promise.withResolvers<void>()
   #server!: ServerInfo
 
@@ -52,7 +54,7 @@ export class NatsClient {
     client.#connection = await dial(config, () => client.#delay())
     client.#server = client.#connection.info!
     client.#up.resolve()
-    client.#connection.subscribe(`${client.#inbox}.*`, { callback: (error, message) => client.#hear(error, message) })
+    client.#listen()
     void client.#watch()
     return client
   }
@@ -96,6 +98,7 @@ export class NatsClient {
    * where there is no connection.
    */
   send(subject: string, payload: Uint8Array | string, headers: MsgHdrs | undefined, answered: Answered): () => void {
+    if (this.#deaf !== undefined) throw this.explain(this.#deaf, 'every request')
     const token = (this.#next++).toString(36)
     this.post(subject, payload, { reply: `${this.#inbox}.${token}`, ...(headers !== undefined && { headers }) })
     this.#waiting.set(token, { subject, answered })
@@ -173,8 +176,18 @@ export class NatsClient {
     await this.#connection.close()
   }
 
+  #listen(): void {
+    this.#deaf = undefined
+    this.#connection.subscribe(`${this.#inbox}.*`, { callback: (error, message) => this.#hear(error, message) })
+  }
+
   #hear(error: Error | null, message: Msg): void {
-    if (error !== null) return
+    if (error !== null) {
+      // The library has ended the subscription.
+      this.#deaf = error
+      this.#lose(error)
+      return
+    }
     const token = message.subject.slice(this.#inbox.length + 1)
     const waiting = this.#waiting.get(token)
     if (waiting === undefined) return
@@ -193,6 +206,7 @@ export class NatsClient {
       } else if (status.type === 'reconnect') {
         this.#isUp = true
         this.#refused = undefined
+        if (this.#deaf !== undefined) this.#listen()
         this.#up.resolve()
         this.#tell()
       } else if (status.type === 'error') this.#note(status.error)
@@ -228,7 +242,7 @@ export class NatsClient {
 
 /** Whether nothing of a request can have been done. */
 export function isUndone(error: unknown): boolean {
-  return error instanceof Unsent || error instanceof GatewayError || isNoResponders(error)
+  return error instanceof Unsent || error instanceof GatewayError || isForbidden(error) || isNoResponders(error)
 }
 
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {

@@ -60,18 +60,28 @@ export function isNoResponders(error: unknown): boolean {
   return false
 }
 
+/** The user may not publish there: nothing was done. */
+export function isForbidden(error: unknown): boolean {
+  return error instanceof errors.PermissionViolationError && error.operation === 'publish'
+}
+
 const refusedByTls = /^(ERR_TLS|ERR_SSL|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|CERT_|EPROTO)/
+
+/** The server looked at no credentials: they did not come in time, or it is too busy. */
+function isTooSlow({ message }: Error): boolean {
+  return /authentication timeout/i.test(message)
+}
 
 /** What refuses this client for good, or undefined where nothing does. */
 function refusal(error: unknown): string | undefined {
   for (const one of chain(error)) {
     if (one instanceof errors.UserAuthenticationExpiredError) return 'The credentials have expired'
-    if (one instanceof errors.AuthorizationError) {
+    if (one instanceof errors.AuthorizationError && !isTooSlow(one)) {
       return 'The server refuses the credentials (user and password, token, nkey or credentials)'
     }
     const { code = '', message } = one as Error & { code?: string }
     if (refusedByTls.test(code)) return `TLS with the server fails (tls): ${message}`
-    if (/tls.*(not available|required)|server requires TLS|secure connection/i.test(message)) {
+    if (/does not support 'tls'|tls.*(not available|required)|server requires TLS|secure connection/i.test(message)) {
       return `The server and tls do not fit together: ${message}`
     }
   }

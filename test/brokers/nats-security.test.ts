@@ -1,0 +1,210 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { nkeys } from '@nats-io/nats-core'
+import { afterEach, describe, expect, test } from 'vitest'
+import type { Broker } from '../../src/core/broker.ts'
+import { GatewayError } from '../../src/core/errors.ts'
+import { event } from '../conformance/events.ts'
+import { pause, until } from '../conformance/waiting.ts'
+import { proxyOf } from './kafka/proxy.ts'
+import { gateTo } from './nats/gate.ts'
+import { operated } from './nats/jwt.ts'
+import { nameOf, openNats, publish, pull, roundTrip, topicOn } from './nats/stage.ts'
+import { keys } from './services/kafka/tls.ts'
+import { startNats } from './services/nats.ts'
+import { freePort } from './services/ports.ts'
+
+const secret = 'p4ss-w0rd'
+const app = { user: 'app', password: 'app' }
+const sent = event('a', { datacontenttype: 'application/octet-stream' }, Uint8Array.from([0, 255, 10, 13]))
+const ends: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end()
+})
+
+type Options = NonNullable<Parameters<typeof startNats>[0]>
+
+async function start(options: Options = {}) {
+  const server = await startNats(options)
+  ends.push(() => server.stop())
+  return server
+}
+
+async function open(servers: readonly string[], more: object = {}): Promise<Broker> {
+  const broker = await openNats(servers, more)
+  ends.push(() => broker.close())
+  return broker
+}
+
+/** A refusal that says what to do, and holds no secret. */
+async function refusal(attempt: Promise<unknown>, code: string, ...words: readonly string[]): Promise<void> {
+  const error: unknown = await attempt.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  expect(error).toBeInstanceOf(GatewayError)
+  expect(error).toMatchObject({ code })
+  const { message } = error as GatewayError
+  for (const word of words) expect(message).toContain(word)
+  expect(message).not.toContain(secret)
+}
+
+describe('who connects', () => {
+  test('by user and password, or an NKey; a wrong one is refused once, by what to set', async () => {
+    const [known, unknown] = [nkeys.createUser(), nkeys.createUser()]
+    const seed = (pair: typeof known): string => new TextDecoder().decode(pair.getSeed())
+    const { servers } = await start({
+      accounts: `accounts { APP { jetstream: enabled, users: [
+        { user: app, password: "${secret}" }, { nkey: ${known.getPublicKey()} }
+      ] } }`,
+    })
+    await roundTrip(await open(servers, { user: 'app', password: secret }), sent)
+    await roundTrip(await open(servers, { nkey: seed(known) }), sent)
+    const proxy = await proxyOf(new URL(servers[0]!).host)
+    ends.push(() => proxy.close())
+    const through = [`nats://${proxy.address}`]
+    const wrong = [{ user: 'app', password: `${secret}-wrong` }, { token: secret }, { nkey: seed(unknown) }, {}]
+    for (const more of wrong) await refusal(open(through, more), 'misconfigured', 'refuses the credentials')
+    await pause(1000)
+    expect(proxy.connections).toBe(wrong.length)
+  })
+
+  test('by a token', async () => {
+    const { servers } = await start({ accounts: `authorization { token: "${secret}" }` })
+    await roundTrip(await open(servers, { token: secret }), sent)
+    await refusal(open(servers, { token: `${secret}-wrong` }), 'misconfigured', 'token')
+  })
+
+  test('by the credentials of an operator’s account', async () => {
+    const { accounts, credentials } = operated()
+    const { servers } = await start({ accounts })
+    await roundTrip(await open(servers, { credentials }), sent)
+    await refusal(open(servers, { credentials: operated().credentials }), 'misconfigured', 'credentials')
+  })
+
+  test('whose credentials are withdrawn waits, health says why, and it goes on once they hold again', async () => {
+    const server = await start()
+    const node = server.nodes[0]!
+    const proxy = await proxyOf(new URL(node.url).host)
+    ends.push(() => proxy.close())
+    const broker = await open([`nats://${proxy.address}`], app)
+    const topic = await topicOn(broker)
+    const before = await readFile(join(node.folder, 'nats.conf'), 'utf8')
+    const restart = async (configuration: string): Promise<void> => {
+      await node.stop()
+      await node.configure(configuration)
+      await node.start()
+    }
+    await restart(before.replace('password: app', 'password: other'))
+    await until(20_000, 'health says why', async () => {
+      const [outcome] = await Promise.allSettled([broker.health()])
+      return outcome.status === 'rejected' && (outcome.reason as GatewayError).code === 'misconfigured'
+    })
+    const attempts = proxy.connections
+    await pause(3000)
+    expect(proxy.connections - attempts).toBeLessThanOrEqual(1)
+    await restart(before)
+    await until(20_000, 'it is connected again', () =>
+      broker.health().then(
+        () => true,
+        () => false,
+      ),
+    )
+    expect(await publish(broker, topic, [sent])).toMatchObject([{ status: 'stored' }])
+  })
+
+  test('whom a busy server did not hear in time is not refused', async () => {
+    const { nodes } = await start({ accounts: `authorization { token: "${secret}", timeout: 1 }` })
+    const gate = await gateTo(nodes[0]!.ports.client)
+    ends.push(() => gate.close())
+    const token = { token: secret, requestTimeout: '20s' }
+    await refusal(open([gate.url], token), 'unavailable', 'no server answered')
+    gate.open()
+    await roundTrip(await open([gate.url], token), sent)
+  })
+})
+
+describe('a user with few permissions', () => {
+  const limited = { user: 'limited', password: secret }
+  const users = (permissions: string): string => `accounts { APP { jetstream: enabled, users: [
+    { user: app, password: app }, { user: limited, password: "${secret}", permissions: { ${permissions} } }
+  ] } }`
+
+  test('is told what it lacks, and nothing else suffers', async () => {
+    const { servers } = await start({
+      accounts: users('publish: { deny: ["theirs.>", "$JS.API.STREAM.CREATE.>"] }'),
+    })
+    const all = await open(servers, { ...app, subject: '{topic}.{type}' })
+    const broker = await open(servers, { ...limited, subject: '{topic}.{type}' })
+    await all.admin!.ensure('theirs', {})
+    const mine = await topicOn(all)
+    const create = broker.admin!.ensure(nameOf('new'), {})
+    await refusal(create, 'misconfigured', 'publish to $JS.API.STREAM.CREATE.new', 'the stream of new')
+    const result = { status: 'failed', error: { code: 'misconfigured' } }
+    const results = await publish(broker, 'theirs', [event('a'), event('b')])
+    expect(results).toMatchObject([result, result])
+    expect(results).toMatchObject([
+      { error: { detail: expect.stringContaining('publish to theirs.conformance.made') } },
+      {},
+    ])
+    expect(await publish(broker, mine, [sent])).toMatchObject([{ status: 'stored' }])
+    expect((await pull(broker, mine, 1)).map((one) => one.event.attributes.id)).toEqual(['a'])
+  })
+
+  test('without the inbox for its answers is refused when it is opened', async () => {
+    const { servers } = await start({ accounts: users('subscribe: { deny: ["_INBOX.>"] }') })
+    await refusal(open(servers, limited), 'misconfigured', 'subscribe to _INBOX.')
+  })
+
+  test('without JetStream’s API is refused when it is opened', async () => {
+    const { servers } = await start({ accounts: users('publish: { deny: ["$JS.API.>"] }') })
+    await refusal(open(servers, limited), 'misconfigured', 'publish to $JS.API.INFO')
+  })
+})
+
+describe('TLS', () => {
+  test('with the authority’s certificate, and refused without it, by what to set', async () => {
+    const { ca: authority, broker: pair } = await keys()
+    const { servers } = await start({ more: `tls { cert_file: "${pair}", key_file: "${pair}" }` })
+    const ca = await readFile(authority, 'utf8')
+    await roundTrip(await open(servers, { ...app, tls: { ca } }), sent)
+    await roundTrip(await open([servers[0]!.replace('nats:', 'tls:')], { ...app, tls: { ca } }), sent)
+    await refusal(open(servers, { ...app, tls: true }), 'misconfigured', 'TLS', '(tls)')
+    await refusal(open(servers, app), 'misconfigured', 'TLS', '(tls)')
+    await refusal(open(servers, { ...app, tls: { ca: 'none' } }), 'misconfigured', 'PEM')
+  })
+
+  test('from the first byte, with a certificate of the client’s own', async () => {
+    const { ca: authority, broker: pair, cert, key } = await keys()
+    const files = `cert_file: "${pair}", key_file: "${pair}", ca_file: "${authority}"`
+    const { servers } = await start({ more: `tls { ${files}, verify: true, handshake_first: true }` })
+    const read = (path: string): Promise<string> => readFile(path, 'utf8')
+    const tls = { ca: await read(authority), first: true }
+    const client = { cert: await read(cert), key: await read(key) }
+    await roundTrip(await open(servers, { ...app, tls: { ...tls, ...client } }), sent)
+    await refusal(open(servers, { ...app, tls }), 'misconfigured', 'TLS')
+  })
+
+  test('where the server has none is refused', async () => {
+    const { servers } = await start()
+    await refusal(open([servers[0]!.replace('nats:', 'tls:')], app), 'misconfigured', 'tls')
+    await refusal(open(servers, { ...app, tls: true }), 'misconfigured', 'tls')
+  })
+})
+
+test('a websocket carries the same', async () => {
+  const { websockets } = await start()
+  await roundTrip(await open(websockets, app), sent)
+  await refusal(open(websockets, { ...app, password: `${secret}-wrong` }), 'misconfigured', 'credentials')
+})
+
+test('a server without JetStream is refused, by what to start it with', async () => {
+  const accounts = 'accounts { APP { users: [{ user: app, password: app }] } }'
+  const { servers } = await start({ accounts, jetstream: false })
+  await refusal(open(servers, app), 'misconfigured', 'JetStream is not enabled', '-js')
+})
+
+test('where nobody listens is unavailable, and says where', async () => {
+  const url = `nats://127.0.0.1:${await freePort()}`
+  await refusal(open([url], app), 'unavailable', url)
+})
