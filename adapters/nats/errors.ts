@@ -45,6 +45,14 @@ const codes: Readonly<Record<number, ErrorCode>> = {
   [numbers.consumerExists]: 'conflict',
 }
 
+/** What to do, where the server's own sentence leaves it open. */
+const remedies: Readonly<Record<number, string>> = {
+  10002: ' Raise the limits of the account.',
+  10026: ' Raise the limit of consumers, of the account or the stream.',
+  10027: ' Raise the limit of streams of the account.',
+  10039: ' Set jetstream: enabled for the account.',
+}
+
 export function isApiError(error: unknown, ...wanted: readonly number[]): error is ApiError {
   return error instanceof ApiError && wanted.includes(error.number)
 }
@@ -101,7 +109,7 @@ export function translate(error: unknown, doing: string): GatewayError {
     }
     if (one instanceof ApiError) {
       const code = codes[one.number] ?? (one.status >= 500 || one.status === 429 ? 'unavailable' : 'unprocessable')
-      const detail = `NATS refused ${doing}: ${one.message}.`
+      const detail = `NATS refused ${doing}: ${one.message}.${remedies[one.number] ?? ''}`
       return new GatewayError(code, detail, { cause: error, ...(code === 'unavailable' && { retryAfterMs: 1000 }) })
     }
   }

@@ -151,6 +151,29 @@ describe('a user with few permissions', () => {
     expect((await pull(broker, mine, 1)).map((one) => one.event.attributes.id)).toEqual(['a'])
   })
 
+  test('does all of it with what the documentation asks for', async () => {
+    const publishes = 'publish: { allow: ["events.>", "sluice.>", "$JS.API.>", "$JS.ACK.>"] }'
+    const { servers } = await start({ accounts: users(`${publishes}, subscribe: { allow: ["_INBOX.>"] }`) })
+    const broker = await open(servers, { ...limited, subject: 'events.{topic}.{type}' })
+    await roundTrip(broker, sent)
+    const topic = await topicOn(broker)
+    const signal = AbortSignal.timeout(20_000)
+    const batch = [event('b'), event('c')]
+    expect(await broker.publish(topic, batch, { signal, atomic: true })).toMatchObject([{}, { status: 'stored' }])
+    expect(await broker.publish(topic, [event('d')], { signal, delayMs: 100 })).toMatchObject([{ status: 'stored' }])
+    const consumer = await broker.open(topic, 'g', { prefetch: 10 })
+    const { deliveries } = await consumer.pull({ max: 1, waitMs: 5000, signal })
+    const outcome = { kind: 'reject', reason: 'no' } as const
+    expect(await consumer.settle([{ receipt: deliveries[0]!.receipt, outcome }])).toEqual([{ status: 'ok' }])
+    await consumer.close()
+    expect(await broker.deadLetters!.redrive(topic, 'g', 'all')).toBe(1)
+    const rest = await pull(broker, topic, 3)
+    expect(rest.map((one) => one.event.attributes.id).sort()).toEqual(['b', 'c', 'd'])
+    await broker.groups.seek!(topic, 'g', 'earliest')
+    await pull(broker, topic, 3)
+    await broker.groups.delete(topic, 'g')
+  })
+
   test('without the inbox for its answers is refused when it is opened', async () => {
     const { servers } = await start({ accounts: users('subscribe: { deny: ["_INBOX.>"] }') })
     await refusal(open(servers, limited), 'misconfigured', 'subscribe to _INBOX.')
@@ -198,10 +221,12 @@ test('a websocket carries the same', async () => {
   await refusal(open(websockets, { ...app, password: `${secret}-wrong` }), 'misconfigured', 'credentials')
 })
 
-test('a server without JetStream is refused, by what to start it with', async () => {
+test('a server without JetStream is refused, by what to start it with, and an account without by what it lacks', async () => {
   const accounts = 'accounts { APP { users: [{ user: app, password: app }] } }'
-  const { servers } = await start({ accounts, jetstream: false })
-  await refusal(open(servers, app), 'misconfigured', 'JetStream is not enabled', '-js')
+  const without = await start({ accounts, jetstream: false })
+  await refusal(open(without.servers, app), 'misconfigured', 'JetStream is not enabled', '-js')
+  const { servers } = await start({ accounts })
+  await refusal(open(servers, app), 'misconfigured', 'for account', 'jetstream: enabled')
 })
 
 test('where nobody listens is unavailable, and says where', async () => {
