@@ -48,10 +48,12 @@ type Started =
   | { service: 'kafka'; bootstrap: readonly [string] }
   | { service: 'rabbitmq'; url: string }
   | { service: 'sqs'; topics: string }
+  | { service: 'nats'; servers: readonly [string] }
 
 function addressIn(started: Started): [shown: string, real: string] {
   if (started.service === 'kafka') return ['127.0.0.1:9092', started.bootstrap[0]]
   if (started.service === 'sqs') return ['127.0.0.1:4566', new URL(started.topics).host]
+  if (started.service === 'nats') return ['127.0.0.1:4222', new URL(started.servers[0]).host]
   return ['127.0.0.1:5672', new URL(started.url).host]
 }
 

@@ -8,7 +8,7 @@ import { matches, root } from './page.ts'
 const silent = new Set(['decisions.md', 'capabilities.md'])
 const docs = (await readdir(join(root, 'docs'))).filter((name) => name.endsWith('.md') && !silent.has(name))
 // A page that needs more than this machine may have has a test of its own, found by its name.
-const apart = new Set(['bridges.md', 'kafka.md', 'rabbitmq.md', 'receive.md', 'sqs.md'])
+const apart = new Set(['bridges.md', 'kafka.md', 'nats.md', 'rabbitmq.md', 'receive.md', 'sqs.md'])
 const pages = ['README.md', ...docs.filter((name) => !apart.has(name)).map((name) => `docs/${name}`)]
 
 describe('every command of the documentation', () => {
