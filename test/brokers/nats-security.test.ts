@@ -49,6 +49,11 @@ async function refusal(attempt: Promise<unknown>, code: string, ...words: readon
   expect(message).not.toContain(secret)
 }
 
+async function refuses(broker: Broker): Promise<boolean> {
+  const [outcome] = await Promise.allSettled([broker.health()])
+  return outcome.status === 'rejected' && (outcome.reason as GatewayError).code === 'misconfigured'
+}
+
 describe('who connects', () => {
   test('by user and password, or an NKey; a wrong one is refused once, by what to set', async () => {
     const [known, unknown] = [nkeys.createUser(), nkeys.createUser()]
@@ -82,6 +87,20 @@ describe('who connects', () => {
     await refusal(open(servers, { credentials: operated().credentials }), 'misconfigured', 'credentials')
   })
 
+  test('whose credentials expire is told so, and does not ask again and again', async () => {
+    const { accounts, credentials } = operated(8)
+    const { nodes } = await start({ accounts })
+    const proxy = await proxyOf(new URL(nodes[0]!.url).host)
+    ends.push(() => proxy.close())
+    const broker = await open([`nats://${proxy.address}`], { credentials })
+    await broker.health()
+    await until(20_000, 'health says why', () => refuses(broker))
+    const attempts = proxy.connections
+    await pause(3000)
+    expect(proxy.connections - attempts).toBeLessThanOrEqual(1)
+    await refusal(broker.health(), 'misconfigured', 'credentials')
+  })
+
   test('whose credentials are withdrawn waits, health says why, and it goes on once they hold again', async () => {
     const server = await start()
     const node = server.nodes[0]!
@@ -96,10 +115,7 @@ describe('who connects', () => {
       await node.start()
     }
     await restart(before.replace('password: app', 'password: other'))
-    await until(20_000, 'health says why', async () => {
-      const [outcome] = await Promise.allSettled([broker.health()])
-      return outcome.status === 'rejected' && (outcome.reason as GatewayError).code === 'misconfigured'
-    })
+    await until(20_000, 'health says why', () => refuses(broker))
     const attempts = proxy.connections
     await pause(3000)
     expect(proxy.connections - attempts).toBeLessThanOrEqual(1)
