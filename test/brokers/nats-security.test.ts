@@ -13,6 +13,7 @@ import { nameOf, openNats, publish, pull, roundTrip, topicOn } from './nats/stag
 import { keys } from './services/kafka/tls.ts'
 import { startNats } from './services/nats.ts'
 import { freePort } from './services/ports.ts'
+import { run } from './services/run.ts'
 
 const secret = 'p4ss-w0rd'
 const app = { user: 'app', password: 'app' }
@@ -235,6 +236,25 @@ test('a websocket carries the same', async () => {
   const { websockets } = await start()
   await roundTrip(await open(websockets, app), sent)
   await refusal(open(websockets, { ...app, password: `${secret}-wrong` }), 'misconfigured', 'credentials')
+})
+
+test('an encrypted websocket is opened where Node trusts the authority, and refused elsewhere', async () => {
+  const { ca, broker: pair } = await keys()
+  const port = await freePort()
+  const tls = `tls { cert_file: "${pair}", key_file: "${pair}" }`
+  await start({ more: `websocket { host: 127.0.0.1, port: ${port}, ${tls} }` })
+  const servers = [`wss://127.0.0.1:${port}`]
+  const adapter = join(import.meta.dirname, '../../adapters/nats/index.ts')
+  const script = `const { nats } = await import(${JSON.stringify(adapter)})
+    const broker = await nats.open(nats.config.parse(JSON.parse(process.argv[1])))
+    await broker.health()
+    await broker.close()
+    console.log('healthy')`
+  const config = JSON.stringify({ type: 'nats', servers, ...app })
+  // Node reads which authorities it trusts when it starts.
+  const words = [process.execPath, '--input-type=module', '-e', script, config]
+  expect(await run('env', [`NODE_EXTRA_CA_CERTS=${ca}`, ...words])).toContain('healthy')
+  await refusal(open(servers, app), 'unavailable', servers[0]!)
 })
 
 test('a server without JetStream is refused, by what to start it with, and an account without by what it lacks', async () => {
