@@ -1,0 +1,3 @@
+import { swap } from './suite.ts'
+
+swap('fast-in-order')
