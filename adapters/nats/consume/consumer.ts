@@ -8,6 +8,7 @@ import {
   type PullOptions,
   type Settlement,
   type SettleResult,
+  unlessAborted,
 } from '../../../src/core/index.ts'
 import { type NatsClient, pause } from '../client.ts'
 import { positionHeader } from '../dead-letter-box.ts'
@@ -22,6 +23,8 @@ import type { Settler } from './settler.ts'
 /** What one pull brings at the most, unless one event alone is larger. */
 const pullBytes = 4 << 20
 const retryMs = 100
+/** Longer than a move takes: only then a group is said to be gone. */
+const lookMs = 3000
 /** Of a pull whose caller went away what comes is given back. */
 const roundTripMs = 5
 
@@ -66,7 +69,7 @@ export class NatsConsumer implements Consumer {
         const how = await this.#ask(wanted, Math.max(0, end - performance.now()), signal, deliveries)
         if (deliveries.length > 0) return this.#batch(deliveries)
         answered ||= how === 'done'
-        if (how === 'deleted') await this.#renew()
+        if (how === 'deleted' || how === 'nobody') await this.#look(Math.max(lookMs, end - performance.now()), signal)
         if (how === 'lost' && end > performance.now()) await pause(retryMs, signal)
       }
       const left = end - performance.now()
@@ -181,6 +184,12 @@ export class NatsConsumer implements Consumer {
     this.#held.delete(delivery)
     if (renewed !== undefined) this.#held.set(delivery, { ...held, expiresAt: renewed })
     else this.#room.ring()
+  }
+
+  /** For so long it is looked what became of the group. */
+  async #look(ms: number, signal: AbortSignal): Promise<void> {
+    const over = AbortSignal.any([signal, this.#closing.signal, AbortSignal.timeout(Math.ceil(ms))])
+    await unlessAborted(this.#renew(), over)
   }
 
   /** The consumer at the server is another one, or gone: then this rejects with `not_found`. */

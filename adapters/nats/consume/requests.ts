@@ -10,6 +10,8 @@ type End =
   | 'deleted'
   /** Somebody else is the one to be given messages. */
   | 'unpinned'
+  /** Nobody listens: the consumer is gone, or has nobody who leads it just now. */
+  | 'nobody'
   /** The server, or whoever leads the consumer, does not answer now. */
   | 'lost'
 
@@ -97,6 +99,7 @@ export class Requests {
 function endOf(status: number, description: string): End {
   if (status === 404 || status === 408) return 'done'
   if (status === 423) return 'unpinned'
+  if (status === 503) return 'nobody'
   if (status !== 409) return 'lost'
   if (/consumer deleted/i.test(description)) return 'deleted'
   return /max.?bytes|batch completed/i.test(description) ? 'done' : 'lost'

@@ -18,6 +18,8 @@ const retryMs = 100
 /** A pinned client that does not ask loses its pin: it asks so often while it has unsettled events. */
 const keepPinMs = 1500
 const lookMs = 100
+/** So many are asked for at once of those that were delivered before. */
+const maxDue = 500
 /** An answer that there is nothing is waited for so long. */
 export const patienceMs = 5000
 
@@ -190,10 +192,15 @@ export class KeyedHub {
 
   /** While somebody waits, or something is here for whose sake nobody else may get more. */
   async #run(): Promise<void> {
+    let due = 1
     while (!this.#isClosed && (this.#waiting.size > 0 || this.#entries.size > 0)) {
+      if (this.#isRecovering) {
+        due = await this.#recover(due)
+        continue
+      }
       const rung = this.#demand.next
       const wanted = Math.max(0, ...[...this.#waiting].map((one) => one.wanted))
-      const room = this.#isRecovering ? Math.max(1, maxEntries - this.#entries.size) : maxEntries - this.#entries.size
+      const room = maxEntries - this.#entries.size
       if (wanted === 0 || room <= 0) {
         await this.#ask(1, 1, 0)
         await Bell.heard(keepPinMs, rung)
@@ -201,23 +208,28 @@ export class KeyedHub {
       }
       const leftMs = Math.max(...[...this.#waiting].map((one) => one.until)) - performance.now()
       const waitMs = Math.max(leastWaitMs, Math.min(sliceMs, leftMs))
-      const bytes = Math.max(pullBytes, 2 * this.#client.server.max_payload)
-      await this.#ask(Math.min(wanted, room), bytes, this.#isRecovering ? lookMs : waitMs)
-      if (this.#isRecovering) await this.#recover()
+      await this.#ask(Math.min(wanted, room), this.#maxBytes, waitMs)
     }
   }
 
-  async #ask(batch: number, maxBytes: number, waitMs: number): Promise<void> {
+  get #maxBytes(): number {
+    return Math.max(pullBytes, 2 * this.#client.server.max_payload)
+  }
+
+  /** Answers how many came that had been delivered before. */
+  async #ask(batch: number, maxBytes: number, waitMs: number): Promise<number> {
     const requests = this.#requests
+    let again = 0
     const pin = { group: pinGroup, id: this.#pin }
     const askedAt = Date.now()
     const ask = { batch, maxBytes, waitMs: Math.max(leastWaitMs, waitMs), pin }
     const { end } = await requests.ask(ask, (message, ticket) => {
+      if (ticket.attempt > 1) again++
       if (requests === this.#requests && !this.#isClosed) this.#arrive(message, ticket, askedAt)
       else void this.#settler.giveBack(message.reply!).catch(() => undefined)
     })
     try {
-      if (end === 'deleted' && !(await this.#settler.refreshGone())) this.#revoke()
+      if ((end === 'deleted' || end === 'nobody') && !(await this.#settler.refreshGone())) this.#revoke()
       if (end === 'unpinned') this.#revoke()
       this.fault = undefined
       if (end === 'done') this.rounds++
@@ -227,6 +239,7 @@ export class KeyedHub {
       await pause(retryMs)
     }
     this.bell.ring()
+    return again
   }
 
   #arrive(message: Msg, ticket: Ticket, askedAt: number): void {
@@ -257,17 +270,27 @@ export class KeyedHub {
     await this.reject(entry, reason).catch(() => undefined)
   }
 
-  /** Over once the server has nothing unsettled that is not here. */
-  async #recover(): Promise<void> {
+  /**
+   * Over once the server has nothing unsettled that is not here. What others had comes again when its lease ends, and
+   * before what is fresh: while such events come, more are asked for at once; until then one at a time, which keeps the pin.
+   * Answers how many to ask for next.
+   */
+  async #recover(due: number): Promise<number> {
     const { topic, consumer } = this.#settler.group
     try {
       const info = await this.#client.ask<ConsumerInfo>(`CONSUMER.INFO.${topic.stream}.${consumer}`)
-      if (info.num_ack_pending > this.#entries.size) return
-      this.#isRecovering = false
-      this.bell.ring()
+      if (info.num_ack_pending <= this.#entries.size) {
+        this.#isRecovering = false
+        this.bell.ring()
+        return 1
+      }
     } catch {
       // It is looked again after the next request.
     }
+    const again = await this.#ask(due, this.#maxBytes, lookMs)
+    if (again === due) return Math.min(2 * due, maxDue)
+    await pause(lookMs)
+    return 1
   }
 
   /** Everything that is here stays here. What cannot be prolonged in time belongs to somebody else: then all of it does. */
