@@ -103,22 +103,27 @@ export class DeadLetterBox {
   }
 
   async #store(topic: Topic, subject: string, headers: HeaderRecord, data: Uint8Array): Promise<void> {
-    const stream = deadStream(topic.stream)
-    try {
-      await this.#publish(subject, stream, headers, data)
-    } catch (error) {
-      if (!(error instanceof GatewayError && isNoResponders(error.cause))) throw error
-      await this.#make(topic)
-      await this.#publish(subject, stream, headers, data)
-    }
+    await this.#publish(subject, deadStream(topic.stream), headers, data, () => this.#make(topic))
   }
 
-  async #publish(subject: string, stream: string, headers: HeaderRecord, data: Uint8Array): Promise<void> {
+  /** `onNobody` is asked to make a stream that listens where none does; then it is tried again. */
+  async #publish(
+    subject: string,
+    stream: string,
+    headers: HeaderRecord,
+    data: Uint8Array,
+    onNobody?: () => Promise<void>,
+  ): Promise<void> {
     const record = { ...headers, 'Nats-Expected-Stream': [stream] }
     const attempt = async () => {
-      const answer = await this.#client.request(subject, data, MsgHdrsImpl.fromRecord(record))
-      const { error } = answer.json<{ error?: ConstructorParameters<typeof ApiError>[0] }>()
-      if (error !== undefined) throw new ApiError(error)
+      try {
+        const answer = await this.#client.request(subject, data, MsgHdrsImpl.fromRecord(record))
+        const { error } = answer.json<{ error?: ConstructorParameters<typeof ApiError>[0] }>()
+        if (error !== undefined) throw new ApiError(error)
+      } catch (error) {
+        if (isNoResponders(error)) await onNobody?.()
+        throw error
+      }
     }
     await this.#client.retry('the publish of a dead letter', attempt, 3000)
   }
