@@ -7,7 +7,7 @@ const minutes = { timeout: 400_000 }
 let server: NatsCluster
 const nats = () => {
   const { servers, user, password } = server
-  return { type: 'nats', servers, user, password }
+  return { type: 'nats', servers, user, password, ordering: 'key' }
 }
 
 beforeAll(async () => {
@@ -16,11 +16,11 @@ beforeAll(async () => {
 afterAll(() => server?.stop())
 
 test('from the embedded broker to NATS nothing is lost', minutes, async () => {
-  await losesNothing({ from: embedded, to: nats(), seed: 9, inOrder: false })
+  await losesNothing({ from: embedded, to: nats(), seed: 9 })
 })
 
 test('from NATS to the embedded broker nothing is lost', minutes, async () => {
-  await losesNothing({ from: nats(), to: embedded, seed: 10, inOrder: false })
+  await losesNothing({ from: nats(), to: embedded, seed: 10 })
 })
 
 test('what is abandoned on NATS is lost, and that is seen', minutes, async () => {
@@ -28,7 +28,6 @@ test('what is abandoned on NATS is lost, and that is seen', minutes, async () =>
     from: nats(),
     to: embedded,
     seed: 11,
-    inOrder: false,
     how: { abandon: true },
   })
   console.log(line)
