@@ -9,8 +9,6 @@ export interface Swap {
   readonly from: Entry
   readonly to: Entry
   readonly seed: number
-  /** Whether both brokers keep keys in order; else the topic for that is one like the other. */
-  readonly inOrder?: boolean
   /** What stands in the topics' lines beside `broker` once they are swapped. */
   readonly how: Entry
 }
@@ -31,7 +29,7 @@ const settleMs = 120_000
  * Publishes to two topics while they are bound to another broker, with the gateway killed in the middle; each has a pull
  * group and subscriptions: one that takes everything, one that was broken before, and one in the order of its keys.
  */
-export async function swapUnderLoad({ from, to, seed, how, inOrder = true }: Swap): Promise<Swapped> {
+export async function swapUnderLoad({ from, to, seed, how }: Swap): Promise<Swapped> {
   const stage = await DrainStage.create(from, to)
   const { loose, ordered, endpoints } = stage
   const loadOf = (topic: string, name: string, at: number): Load =>
@@ -51,8 +49,7 @@ export async function swapUnderLoad({ from, to, seed, how, inOrder = true }: Swa
     endpoints.behave('/sick', () => ({ status: isHealed ? 200 : 503 }))
     const breaker = { minimum: 5, cooldown: '1s' }
     await stage.subscribe(loose, '/sick', { policy: { ...retry, breaker } })
-    const ordering = inOrder ? 'key' : 'none'
-    await stage.subscribe(ordered, '/ordered', { ordering, policy: { ...retry, breaker: { minimum: 100_000 } } })
+    await stage.subscribe(ordered, '/ordered', { ordering: 'key', policy: { ...retry, breaker: { minimum: 100_000 } } })
 
     for (const load of all) load.start()
     await Promise.all(all.map((load) => load.acknowledges(150)))
@@ -81,7 +78,7 @@ export async function swapUnderLoad({ from, to, seed, how, inOrder = true }: Swa
     await Promise.all(pullers.map((puller) => puller.stop()))
     const lost = [...made.values()].flatMap((events, at) => lostOf(events, pullers[at]!))
     const violations = checkers.flatMap((checker) => checker.violations)
-    const reordered = inOrder ? reorderedIn(made.get(ordered)!, pullers[1]!) : []
+    const reordered = reorderedIn(made.get(ordered)!, pullers[1]!)
     const acknowledged = all.reduce((sum, load) => sum + load.acknowledged, 0)
     const sums = checkers.flatMap((checker) => checker.sums)
     const line = `SLUICE_SEED=${seed}: ${acknowledged} acknowledged, ${lost.length} lost by pullers, ${violations.length} violations; ${total(sums)}`
