@@ -15,10 +15,12 @@ const size = (min: number, max: number) =>
     .transform((value) => (typeof value === 'number' ? value : (parseSize(value) ?? Number.NaN)))
     .refine((bytes) => bytes >= min && bytes <= max, `must be a size such as 16MiB, between ${min} and ${max} bytes`)
 
+const urlRule = 'must be amqp://host:port/vhost, or amqps:// for TLS, without a query; or a list of them'
+
 const url = z.string().refine((text) => {
   const parsed = URL.parse(text)
   return /^amqps?:$/.test(parsed?.protocol ?? '') && parsed?.search === '' && parsed.hostname !== ''
-}, 'must be amqp://host:port/vhost, or amqps:// for TLS, without a query')
+}, urlRule)
 
 const tls = z
   .strictObject({
@@ -37,7 +39,7 @@ export const config = z
   .strictObject({
     type: z.literal('rabbitmq'),
     /** One node, or several of a cluster: they are tried in turn. */
-    url: z.union([url.transform((one) => [one]), z.array(url).min(1, 'must name at least one node')]),
+    url: z.union([url.transform((one) => [one]), z.array(url).min(1, urlRule)], urlRule),
     username: notEmpty.optional(),
     password: notEmpty.optional(),
     tls: tls.optional(),
