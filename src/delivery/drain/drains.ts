@@ -217,10 +217,10 @@ export class Drains {
   }
 }
 
-/** Whether only the replica whose connection has an event counts it. */
+/** Whether only the replica whose connection has an event counts it. Where there is a log, what is not settled lags. */
 function countsItsOwn({ broker: { capabilities } }: Draining): boolean {
-  const { lag, receipt } = capabilities
-  return lag === 'approximate' && receipt === 'session'
+  const { lag, receipt, replay } = capabilities
+  return lag === 'approximate' && receipt === 'session' && !replay
 }
 
 function countsLate({ broker: { capabilities } }: Draining): boolean {
