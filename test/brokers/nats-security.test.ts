@@ -98,7 +98,8 @@ describe('who connects', () => {
     await until(20_000, 'health says why', () => refuses(broker))
     const attempts = proxy.connections
     await pause(3000)
-    expect(proxy.connections - attempts).toBeLessThanOrEqual(1)
+    // Four a second if nothing held it back. The second in which they expire may still let one in, to throw it out again.
+    expect(proxy.connections - attempts).toBeLessThanOrEqual(3)
     await refusal(broker.health(), 'misconfigured', 'credentials')
   })
 
