@@ -1,5 +1,6 @@
 import {
   type Batch,
+  Bell,
   type Consumer,
   type Delivery,
   GatewayError,
@@ -8,7 +9,6 @@ import {
   type Settlement,
   type SettleResult,
 } from '../../src/core/index.ts'
-import { Bell } from './bell.ts'
 import { decodeRecord } from './codec.ts'
 import type { GroupKey, Handed, SettleItem } from './engine/operations.ts'
 import { recordLength, viewOf } from './engine/records.ts'

@@ -1,4 +1,4 @@
-import { Bell, maxTimer } from './bell.ts'
+import { Bell, maxTimer } from '../../src/core/index.ts'
 import type { TopicInfo } from './engine/topics.ts'
 
 /** What the consumers of one group share on this side. */

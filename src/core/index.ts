@@ -1,5 +1,6 @@
 /** The vocabulary and the laws, for whoever writes an adapter or embeds the gateway. */
 export * from './abort.ts'
+export * from './bell.ts'
 export * from './binary.ts'
 export * from './binding.ts'
 export * from './broker.ts'

@@ -1,5 +1,6 @@
 import {
   type Batch,
+  Bell,
   type Consumer,
   type Delivery,
   type PullOptions,
@@ -11,7 +12,6 @@ import type { ConnectionPool, KafkaClient } from '../client.ts'
 import { closed, translate } from '../errors.ts'
 import { writePosition } from '../position.ts'
 import { decodeEvent } from '../read/event.ts'
-import { Bell } from './bell.ts'
 import { Committer } from './committer.ts'
 import { Membership, notAMember } from './membership.ts'
 import type { Owned } from './owned.ts'
@@ -99,7 +99,7 @@ export class KafkaConsumer implements Consumer {
         this.#committer.tidy()
         return { deliveries: [], epoch, revoked: signal }
       }
-      await this.#bell.heard(left, signal)
+      await this.#bell.wait(left, signal)
     }
   }
 

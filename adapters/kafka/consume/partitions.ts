@@ -1,9 +1,8 @@
-import { GatewayError } from '../../../src/core/index.ts'
+import { type Bell, GatewayError } from '../../../src/core/index.ts'
 import { type ConnectionPool, type KafkaClient, pause } from '../client.ts'
 import { translate } from '../errors.ts'
 import { Feed } from '../read/feed.ts'
 import { firstOffsets } from '../read/offsets.ts'
-import type { Bell } from './bell.ts'
 import { Owned } from './owned.ts'
 import { type Place, readPlaces } from './places.ts'
 
@@ -166,7 +165,7 @@ export class Partitions {
     const { drainMs, reach } = this.#options
     const end = Date.now() + drainMs
     while (Date.now() < end && leaving.some(({ prefix, lost }) => prefix.unsettled > 0 && !lost.aborted)) {
-      await this.#bell.heard(end - Date.now())
+      await this.#bell.wait(end - Date.now())
     }
     const commits = leaving.map((owned) => reach(owned, owned.prefix.place))
     await Promise.race([Promise.allSettled(commits), pause(Math.max(500, end - Date.now()))])

@@ -1,5 +1,6 @@
 import {
   type Batch,
+  Bell,
   type Consumer,
   type Delivery,
   GatewayError,
@@ -10,7 +11,6 @@ import {
 } from '../../../src/core/index.ts'
 import { closed, translate } from '../errors.ts'
 import type { Link } from '../link.ts'
-import { Bell } from './bell.ts'
 import type { Held } from './held.ts'
 import { Session } from './session.ts'
 import { InTurn, KeyByKey } from './waiting.ts'
@@ -76,7 +76,7 @@ export class RabbitConsumer implements Consumer {
       const taken = signal.aborted ? [] : session.waiting.take(Math.min(max, free))
       const left = end - performance.now()
       if (taken.length > 0 || left <= 0 || signal.aborted) return this.#deliver(session, taken)
-      await this.#bell.heard(left, signal)
+      await this.#bell.wait(left, signal)
     }
   }
 

@@ -22,19 +22,19 @@ export class Bell {
   }
 
   /** Whether it rang; false when the time is over or the signal aborted. */
-  wait(ms: number, signal: AbortSignal): Promise<boolean> {
-    if (signal.aborted) return Promise.resolve(false)
+  wait(ms: number, signal?: AbortSignal): Promise<boolean> {
+    if (signal?.aborted) return Promise.resolve(false)
     return new Promise((resolve) => {
       const end = (rang: boolean) => {
         clearTimeout(timer)
-        signal.removeEventListener('abort', stop)
+        signal?.removeEventListener('abort', stop)
         this.#waiting.delete(wake)
         resolve(rang)
       }
       const wake = () => end(true)
       const stop = () => end(false)
       const timer = ms === Number.POSITIVE_INFINITY ? undefined : setTimeout(stop, Math.min(ms, maxTimer))
-      signal.addEventListener('abort', stop, { once: true })
+      signal?.addEventListener('abort', stop, { once: true })
       this.#waiting.add(wake)
     })
   }
