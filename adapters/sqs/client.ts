@@ -6,6 +6,11 @@ import { closed, translate } from './errors.ts'
 
 type Options = { readonly abortSignal: AbortSignal }
 
+/**
+ * A connection that nobody uses is closed after so long: before a server does (Node's closes after 5 s), for a request that
+ * meets the closing has no answer, and may have been done.
+ */
+const idleMs = 4000
 /** Between two tries of what may be done twice. */
 const pauseMs = { first: 100, most: 1000 }
 /** How long what may be done twice is tried, where nobody sets another deadline. */
@@ -32,6 +37,7 @@ export class Aws {
       region,
       // What may have been done is not done again unasked: retries are ours.
       maxAttempts: 1,
+      requestHandler: { httpAgent: { timeout: idleMs }, httpsAgent: { timeout: idleMs } },
       ...(endpoint !== undefined && { endpoint }),
       ...(credentials !== undefined && {
         credentials: {

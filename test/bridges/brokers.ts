@@ -1,7 +1,4 @@
-import { sharedKafka } from '../brokers/services/shared-kafka.ts'
-import { sharedNats } from '../brokers/services/shared-nats.ts'
-import { sharedRabbitmq } from '../brokers/services/shared-rabbitmq.ts'
-import { sharedSqs } from '../brokers/services/shared-sqs.ts'
+import { sharedKafka, sharedNats, sharedRabbitmq, sharedSqs } from '../brokers/services/shared.ts'
 
 async function sqs(service: 'queues' | 'topics', more: object): Promise<object> {
   const { [service]: endpoint } = await sharedSqs()

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { kafka } from '../../adapters/kafka/index.ts'
 import { configOf } from '../brokers/kafka-target.ts'
-import { sharedKafka } from '../brokers/services/shared-kafka.ts'
+import { sharedKafka } from '../brokers/services/shared.ts'
 import { until } from '../conformance/waiting.ts'
 import type { Client } from '../fixtures/client.ts'
 import { cloudEvent, entriesOf } from '../http/events.ts'

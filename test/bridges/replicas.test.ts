@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { sharedKafka } from '../brokers/services/shared-kafka.ts'
+import { sharedKafka } from '../brokers/services/shared.ts'
 import { until } from '../conformance/waiting.ts'
 import { cloudEvent } from '../http/events.ts'
 import { installations, metric, topicName } from './installation.ts'

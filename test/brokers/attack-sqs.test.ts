@@ -3,7 +3,7 @@ import { sqs } from '../../adapters/sqs/index.ts'
 import type { Broker, Delivery } from '../../src/core/broker.ts'
 import { events, ids } from '../conformance/events.ts'
 import { pause } from '../conformance/waiting.ts'
-import { sharedSqs } from './services/shared-sqs.ts'
+import { sharedSqs } from './services/shared.ts'
 import { configOf } from './sqs-target.ts'
 
 const opened: Broker[] = []

@@ -12,9 +12,7 @@ import { configOf as kafkaConfig } from './kafka-target.ts'
 import { configOf as natsConfig } from './nats-target.ts'
 import { configOf as rabbitConfig } from './rabbitmq-target.ts'
 import { startNats } from './services/nats.ts'
-import { sharedKafka } from './services/shared-kafka.ts'
-import { sharedRabbitmq } from './services/shared-rabbitmq.ts'
-import { sharedSqs } from './services/shared-sqs.ts'
+import { sharedKafka, sharedRabbitmq, sharedSqs } from './services/shared.ts'
 import { configOf as sqsConfig } from './sqs-target.ts'
 
 const page = join(import.meta.dirname, '../../docs/capabilities.md')

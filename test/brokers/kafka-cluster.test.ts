@@ -1,10 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { setup } from './services/global-kafka.ts'
 import type { KafkaNode } from './services/kafka/node.ts'
 import { type KafkaCluster, startKafka } from './services/kafka.ts'
-import { sharedKafka } from './services/shared-kafka.ts'
+import { sharedKafka } from './services/shared.ts'
 
 /** Against hanging: longer than a killed node's session. */
 const patience = { timeout: 20_000, interval: 200 }
@@ -64,28 +64,16 @@ async function firstValue(brokers: readonly string[], topic: string): Promise<st
   return await promise.finally(() => consumer.disconnect())
 }
 
-describe('a node that test files share', () => {
-  const provided = new Map<string, string>()
-  let teardown: () => Promise<void>
-
-  beforeAll(async () => {
-    teardown = await setup({ provide: (key, value) => void provided.set(key, value) })
-  })
-  afterAll(() => teardown())
-
-  test('is started once, and stores and gives an event', async () => {
-    const [one, same] = await Promise.all([
-      sharedKafka(1, provided.get('kafka')),
-      sharedKafka(1, provided.get('kafka')),
-    ])
-    expect(same.bootstrap).toEqual(one.bootstrap)
-    await createTopic(one.bootstrap, 'orders')
-    await publish(one.bootstrap, 'orders', 'first')
-    expect(await firstValue(one.bootstrap, 'orders')).toBe('first')
-    const oauth = { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: one.token() }) } as const
-    const ssl = { ca: readFileSync(one.tls.ca, 'utf8') }
-    expect(await nodesSeen(one.listeners.oauth, { ssl, sasl: oauth })).toEqual([1])
-  })
+test('a node that test files share is started once, and stores and gives an event', async () => {
+  const [one, same] = await Promise.all([sharedKafka(1), sharedKafka(1)])
+  expect(same.bootstrap).toEqual(one.bootstrap)
+  const topic = `orders.${randomUUID()}`
+  await createTopic(one.bootstrap, topic)
+  await publish(one.bootstrap, topic, 'first')
+  expect(await firstValue(one.bootstrap, topic)).toBe('first')
+  const oauth = { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: one.token() }) } as const
+  const ssl = { ca: readFileSync(one.tls.ca, 'utf8') }
+  expect(await nodesSeen(one.listeners.oauth, { ssl, sasl: oauth })).toEqual([1])
 })
 
 describe('three nodes', () => {

@@ -5,7 +5,7 @@ import type { Event } from '../../src/core/event.ts'
 import { structuredBytes } from '../../src/core/structured.ts'
 import { assertSameEvent, event } from '../conformance/events.ts'
 import { openNats, publish, pull, topicOn } from './nats/stage.ts'
-import { sharedNats } from './services/shared-nats.ts'
+import { sharedNats } from './services/shared.ts'
 
 let broker: Broker
 /** A client that is not the gateway's: the one before it, which gets no new features. */

@@ -3,7 +3,7 @@ import { conformance } from '../conformance/index.ts'
 import type { Passage } from './rabbitmq/passage.ts'
 import { modes, targetOf } from './rabbitmq-target.ts'
 import type { RabbitAccess } from './services/rabbitmq.ts'
-import { sharedRabbitmq } from './services/shared-rabbitmq.ts'
+import { sharedRabbitmq } from './services/shared.ts'
 
 const passages: Passage[] = []
 let server: RabbitAccess

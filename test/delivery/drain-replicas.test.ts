@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { sharedKafka } from '../brokers/services/shared-kafka.ts'
+import { sharedKafka } from '../brokers/services/shared.ts'
 import { DrainGateway } from './drain-gateway.ts'
 import { Receiver } from './receiver.ts'
 import { eventually } from './whole.ts'

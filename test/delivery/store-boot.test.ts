@@ -12,7 +12,7 @@ import { openPostgresStore } from '../../src/store/sql/postgres/open.ts'
 import { migrations } from '../../src/store/sql/schema.ts'
 import type { Store } from '../../src/store/store.ts'
 import { type PostgresServer, startPostgres } from '../brokers/services/postgres.ts'
-import { sharedPostgres } from '../brokers/services/shared-postgres.ts'
+import { sharedPostgres } from '../brokers/services/shared.ts'
 import { encryptionKey, refusal, subscribed } from './store-stage.ts'
 
 const run = promisify(execFile)

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { sharedPostgres } from '../brokers/services/shared-postgres.ts'
+import { sharedPostgres } from '../brokers/services/shared.ts'
 import { scratch, sluice } from '../cli/sluice.ts'
 
 interface Finding {

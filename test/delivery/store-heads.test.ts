@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { systemClock } from '../../src/core/clock.ts'
 import { openPostgresStore } from '../../src/store/sql/postgres/open.ts'
 import type { Store } from '../../src/store/store.ts'
-import { sharedPostgres } from '../brokers/services/shared-postgres.ts'
+import { sharedPostgres } from '../brokers/services/shared.ts'
 import { aRow, claimed, encryptionKey, eventIds, subscribed } from './store-stage.ts'
 
 let url: string

@@ -10,7 +10,7 @@ import { openSqliteStore } from '../../src/store/sql/open.ts'
 import { openPostgresStore } from '../../src/store/sql/postgres/open.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { StoredSubscription } from '../../src/store/subscriptions.ts'
-import { sharedPostgres } from '../brokers/services/shared-postgres.ts'
+import { sharedPostgres } from '../brokers/services/shared.ts'
 
 export const databases = ['sqlite', 'postgres'] as const
 export type Database = (typeof databases)[number]

@@ -1,8 +1,5 @@
 import { resolve } from 'node:path'
-import { sharedKafka } from '../brokers/services/shared-kafka.ts'
-import { sharedNats } from '../brokers/services/shared-nats.ts'
-import { sharedRabbitmq } from '../brokers/services/shared-rabbitmq.ts'
-import { sharedSqs } from '../brokers/services/shared-sqs.ts'
+import { sharedKafka, sharedNats, sharedRabbitmq, sharedSqs } from '../brokers/services/shared.ts'
 
 interface BrokerEntry {
   /** What the configuration has under the broker's name, in the way of YAML. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { sharedKafka } from '../brokers/services/shared-kafka.ts'
+import { sharedKafka } from '../brokers/services/shared.ts'
 import { losesNothing, swapUnderLoad } from './drain/run.ts'
 
 const embedded = { type: 'embedded', path: 'log.db' }

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
-import { sharedKafka } from '../brokers/services/shared-kafka.ts'
-import { sharedRabbitmq } from '../brokers/services/shared-rabbitmq.ts'
+import { sharedKafka, sharedRabbitmq } from '../brokers/services/shared.ts'
 import { losesNothing, swapUnderLoad } from './drain/run.ts'
 
 const kafka = async () => ({ type: 'kafka', bootstrap: (await sharedKafka(1)).bootstrap, sessionTimeout: '6s' })

@@ -14,7 +14,7 @@ import type { Event } from '../../../src/core/event.ts'
 import { until } from '../../conformance/waiting.ts'
 import { configOf } from '../kafka-target.ts'
 import type { KafkaAccess } from '../services/kafka.ts'
-import { sharedKafka } from '../services/shared-kafka.ts'
+import { sharedKafka } from '../services/shared.ts'
 
 const patienceMs = 20_000
 const startMs = 180_000

@@ -7,7 +7,7 @@ import type { Event } from '../../../src/core/event.ts'
 import { until } from '../../conformance/waiting.ts'
 import { configOf } from '../rabbitmq-target.ts'
 import type { RabbitAccess } from '../services/rabbitmq.ts'
-import { sharedRabbitmq } from '../services/shared-rabbitmq.ts'
+import { sharedRabbitmq } from '../services/shared.ts'
 
 const patienceMs = 20_000
 const startMs = 180_000

@@ -41,7 +41,8 @@ export class AwsProxy {
   }
 
   static async before(target: string): Promise<AwsProxy> {
-    const agent = new Agent({ keepAlive: true })
+    // Before the emulator closes what is idle: a request that meets the closing has no answer.
+    const agent = new Agent({ keepAlive: true, timeout: 4000 })
     const server = createServer((incoming, outgoing) => {
       proxy.#pass(incoming, outgoing, target, agent).catch(() => outgoing.destroy())
     })

@@ -13,7 +13,7 @@ import type {
 } from '../../../src/core/broker.ts'
 import type { Event } from '../../../src/core/event.ts'
 import { assertStored } from '../../conformance/refusal.ts'
-import { sharedSqs } from '../services/shared-sqs.ts'
+import { sharedSqs } from '../services/shared.ts'
 import { configOf, type Mode } from '../sqs-target.ts'
 import { AwsProxy, type Meddler } from './proxy.ts'
 
