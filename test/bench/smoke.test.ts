@@ -1,33 +1,17 @@
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { bench, type Result, root, tiny } from './bench.ts'
+import { compares } from './compares.ts'
 
-const root = resolve(import.meta.dirname, '../..')
 let folder: string
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sluice-bench-test-'))
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
-
-function bench(words: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    const args = ['bench/main.ts', ...words]
-    execFile(process.execPath, args, { cwd: root, maxBuffer: 1e8 }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })
-    })
-  })
-}
-
-interface Result {
-  readonly rows: readonly { server: string; setting: string; perSecond: number; failures: number }[]
-  readonly counts: readonly { server: string; sent: number; acknowledged: number; stored: number; ok: boolean }[]
-  readonly targets: readonly { what: string }[]
-}
-
-const tiny = ['--rounds', '1', '--seconds', '0.1']
 
 // Whether it works, never how fast: figures of a busy machine mean nothing.
 describe('bench', { timeout: 240_000 }, () => {
@@ -56,30 +40,9 @@ describe('bench', { timeout: 240_000 }, () => {
     expect(await readdir(folder)).toEqual([])
   })
 
-  // One kind of each; the clusters differ in the number of nodes.
-  test.each([
-    { broker: 'rabbitmq', gateway: 'rabbitmq', groups: ['client', 'port', 'http'] },
-    { broker: 'sqs', gateway: 'sqs', groups: ['bench'] },
-    { broker: 'sns', gateway: 'sqs', groups: ['client', 'port', 'http'] },
-    { broker: 'nats', gateway: 'nats', groups: ['client', 'port', 'http'] },
-  ])('brokers compares $broker to its client, and counts what is stored and what is left', async (expected) => {
-    const words = ['brokers', '--broker', expected.broker, '--quick', ...tiny, '--only', 'full,consume', '--json']
-    const { code, stdout, stderr } = await bench([...words, '--auth', '--dir', folder])
-    expect(code, stderr).toBe(0)
-    const [{ rows, counts }] = (JSON.parse(stdout) as { brokers: [Result] }).brokers
-    const { gateway, groups } = expected
-    expect(rows.map(({ server }) => server)).toEqual(['ceiling', gateway, 'client', 'client', 'port', gateway])
-    for (const { perSecond, failures } of rows) {
-      expect(perSecond).toBeGreaterThan(0)
-      expect(failures).toBe(0)
-    }
-    expect(counts.map(({ server }) => server)).toEqual([gateway, 'client', ...groups])
-    for (const { sent, acknowledged, ok } of counts) {
-      expect(ok).toBe(true)
-      expect(acknowledged).toBe(sent)
-    }
-    expect(await readdir(folder)).toEqual([])
-  })
+  // The others are in the soak.
+  test('brokers compares NATS to its client, and counts what is stored and what is left', () =>
+    compares({ broker: 'nats', gateway: 'nats', groups: ['client', 'port', 'http'] }, folder))
 
   test('memory shows a series', async () => {
     const { code, stdout, stderr } = await bench([
