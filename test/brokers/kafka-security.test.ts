@@ -7,10 +7,10 @@ import type { Broker } from '../../src/core/broker.ts'
 import { type ErrorCode, GatewayError } from '../../src/core/errors.ts'
 import { event } from '../conformance/events.ts'
 import { gateway } from './kafka/gateway.ts'
-import { proxyOf } from './kafka/proxy.ts'
 import { type TokenServer, tokenServer } from './kafka/token-server.ts'
 import { configOf } from './kafka-target.ts'
 import type { KafkaAccess } from './services/kafka.ts'
+import { passageTo } from './services/passage.ts'
 
 const gate = gateway(1)
 const text = (path: string): string => readFileSync(path, 'utf8')
@@ -276,16 +276,16 @@ interface Outcome {
 }
 
 async function outcomeOf(refusal: Refusal): Promise<Outcome> {
-  const proxy = await proxyOf(refusal.target)
+  const passage = await passageTo(refusal.target)
   const began = Date.now()
-  const error: unknown = await kafka.open(configOf([proxy.address], refusal.more)).then(
+  const error: unknown = await kafka.open(configOf([passage.address], refusal.more)).then(
     (broker) => broker.close(),
     (thrown) => thrown,
   )
   const ms = Date.now() - began
-  const attempts = proxy.connections
+  const attempts = passage.connections
   await sleep(quietMs)
-  const more = proxy.connections - attempts
-  await proxy.close()
+  const more = passage.connections - attempts
+  await passage.close()
   return { refusal, error, ms, attempts, more }
 }

@@ -4,8 +4,8 @@ import type { Config } from '../../adapters/kafka/config.ts'
 import { kafka } from '../../adapters/kafka/index.ts'
 import type { Broker, TopicSpec } from '../../src/core/broker.ts'
 import type { Target } from '../conformance/index.ts'
-import { type CountingProxy, proxyOf } from './kafka/proxy.ts'
 import type { KafkaCluster } from './services/kafka.ts'
+import { type Passage, passageTo } from './services/passage.ts'
 
 const adapter = resolve(import.meta.dirname, '../../adapters/kafka/index.ts')
 
@@ -53,15 +53,15 @@ export function singleNode(cluster: () => KafkaCluster): Target {
     breakBroker: pause,
     badCredentials: () => {
       const { listeners, tls, users } = cluster()
-      let proxy: CountingProxy | undefined
+      let passage: Passage | undefined
       return {
         async open() {
-          proxy ??= await proxyOf(listeners.sasl[0]!)
+          passage ??= await passageTo(listeners.sasl[0]!)
           const sasl = { mechanism: 'scram-sha-512', ...users.scram, password: 'not-the-password' }
           const ca = await readFile(tls.ca, 'utf8')
-          return kafka.open(configOf([proxy.address], { tls: { ca }, sasl }))
+          return kafka.open(configOf([passage.address], { tls: { ca }, sasl }))
         },
-        attempts: async () => proxy?.connections ?? 0,
+        attempts: async () => passage?.connections ?? 0,
       }
     },
   }

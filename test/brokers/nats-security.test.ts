@@ -6,12 +6,11 @@ import type { Broker } from '../../src/core/broker.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import { event } from '../conformance/events.ts'
 import { pause, until } from '../conformance/waiting.ts'
-import { proxyOf } from './kafka/proxy.ts'
-import { gateTo } from './nats/gate.ts'
 import { operated } from './nats/jwt.ts'
 import { nameOf, openNats, publish, pull, roundTrip, topicOn } from './nats/stage.ts'
 import { keys } from './services/kafka/tls.ts'
 import { startNats } from './services/nats.ts'
+import { passageTo } from './services/passage.ts'
 import { freePort } from './services/ports.ts'
 import { run } from './services/run.ts'
 
@@ -66,13 +65,13 @@ describe('who connects', () => {
     })
     await roundTrip(await open(servers, { user: 'app', password: secret }), sent)
     await roundTrip(await open(servers, { nkey: seed(known) }), sent)
-    const proxy = await proxyOf(new URL(servers[0]!).host)
-    ends.push(() => proxy.close())
-    const through = [`nats://${proxy.address}`]
+    const passage = await passageTo(new URL(servers[0]!).host)
+    ends.push(() => passage.close())
+    const through = [`nats://${passage.address}`]
     const wrong = [{ user: 'app', password: `${secret}-wrong` }, { token: secret }, { nkey: seed(unknown) }, {}]
     for (const more of wrong) await refusal(open(through, more), 'misconfigured', 'refuses the credentials')
     await pause(1000)
-    expect(proxy.connections).toBe(wrong.length)
+    expect(passage.connections).toBe(wrong.length)
   })
 
   test('by a token', async () => {
@@ -91,24 +90,24 @@ describe('who connects', () => {
   test('whose credentials expire is told so, and does not ask again and again', async () => {
     const { accounts, credentials } = operated(8)
     const { nodes } = await start({ accounts })
-    const proxy = await proxyOf(new URL(nodes[0]!.url).host)
-    ends.push(() => proxy.close())
-    const broker = await open([`nats://${proxy.address}`], { credentials })
+    const passage = await passageTo(new URL(nodes[0]!.url).host)
+    ends.push(() => passage.close())
+    const broker = await open([`nats://${passage.address}`], { credentials })
     await broker.health()
     await until(20_000, 'health says why', () => refuses(broker))
-    const attempts = proxy.connections
+    const attempts = passage.connections
     await pause(3000)
     // Four a second if nothing held it back. The second in which they expire may still let one in, to throw it out again.
-    expect(proxy.connections - attempts).toBeLessThanOrEqual(3)
+    expect(passage.connections - attempts).toBeLessThanOrEqual(3)
     await refusal(broker.health(), 'misconfigured', 'credentials')
   })
 
   test('whose credentials are withdrawn waits, health says why, and it goes on once they hold again', async () => {
     const server = await start()
     const node = server.nodes[0]!
-    const proxy = await proxyOf(new URL(node.url).host)
-    ends.push(() => proxy.close())
-    const broker = await open([`nats://${proxy.address}`], app)
+    const passage = await passageTo(new URL(node.url).host)
+    ends.push(() => passage.close())
+    const broker = await open([`nats://${passage.address}`], app)
     const topic = await topicOn(broker)
     const before = await readFile(join(node.folder, 'nats.conf'), 'utf8')
     const restart = async (configuration: string): Promise<void> => {
@@ -118,9 +117,9 @@ describe('who connects', () => {
     }
     await restart(before.replace('password: app', 'password: other'))
     await until(20_000, 'health says why', () => refuses(broker))
-    const attempts = proxy.connections
+    const attempts = passage.connections
     await pause(3000)
-    expect(proxy.connections - attempts).toBeLessThanOrEqual(1)
+    expect(passage.connections - attempts).toBeLessThanOrEqual(1)
     await restart(before)
     await until(20_000, 'it is connected again', () =>
       broker.health().then(
@@ -133,12 +132,13 @@ describe('who connects', () => {
 
   test('whom a busy server did not hear in time is not refused', async () => {
     const { nodes } = await start({ accounts: `authorization { token: "${secret}", timeout: 1 }` })
-    const gate = await gateTo(nodes[0]!.ports.client)
-    ends.push(() => gate.close())
+    const passage = await passageTo(new URL(nodes[0]!.url).host)
+    ends.push(() => passage.close())
+    const release = passage.hold('client')
     const token = { token: secret, requestTimeout: '20s' }
-    await refusal(open([gate.url], token), 'unavailable', 'no server answered')
-    gate.open()
-    await roundTrip(await open([gate.url], token), sent)
+    await refusal(open([`nats://${passage.address}`], token), 'unavailable', 'no server answered')
+    release()
+    await roundTrip(await open([`nats://${passage.address}`], token), sent)
   })
 })
 

@@ -3,8 +3,8 @@ import type { Config } from '../../adapters/nats/config.ts'
 import { nats } from '../../adapters/nats/index.ts'
 import type { Broker, TopicSpec } from '../../src/core/broker.ts'
 import type { Target } from '../conformance/index.ts'
-import { type CountingProxy, proxyOf } from './kafka/proxy.ts'
 import type { NatsCluster, NatsDescription } from './services/nats.ts'
+import { type Passage, passageTo } from './services/passage.ts'
 
 const adapter = resolve(import.meta.dirname, '../../adapters/nats/index.ts')
 
@@ -68,13 +68,13 @@ export function natsTarget(
     holdAck: pause,
     breakBroker: pause,
     badCredentials: () => {
-      let proxy: CountingProxy | undefined
+      let passage: Passage | undefined
       return {
         async open() {
-          proxy ??= await proxyOf(cluster().servers[0]!.slice('nats://'.length))
-          return nats.open(configOf({ ...cluster(), servers: [`nats://${proxy.address}`] }, { password: 'wrong' }))
+          passage ??= await passageTo(cluster().servers[0]!.slice('nats://'.length))
+          return nats.open(configOf({ ...cluster(), servers: [`nats://${passage.address}`] }, { password: 'wrong' }))
         },
-        attempts: async () => proxy?.connections ?? 0,
+        attempts: async () => passage?.connections ?? 0,
       }
     },
   }

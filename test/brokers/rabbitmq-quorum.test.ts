@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { conformance } from '../conformance/index.ts'
-import type { Passage } from './rabbitmq/passage.ts'
 import { modes, targetOf } from './rabbitmq-target.ts'
+import type { Passage } from './services/passage.ts'
 import type { RabbitAccess } from './services/rabbitmq.ts'
 import { sharedRabbitmq } from './services/shared.ts'
 

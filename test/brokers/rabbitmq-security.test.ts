@@ -5,9 +5,9 @@ import type { Broker } from '../../src/core/broker.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import { event, eventOfSize } from '../conformance/events.ts'
 import { until } from '../conformance/waiting.ts'
-import { passageTo } from './rabbitmq/passage.ts'
 import { groupOptions, nameOf, publish, pull, topicOn } from './rabbitmq/stage.ts'
 import { configOf } from './rabbitmq-target.ts'
+import { passageTo, through } from './services/passage.ts'
 import { freePort } from './services/ports.ts'
 import { type RabbitServer, startRabbitmq } from './services/rabbitmq.ts'
 
@@ -160,8 +160,8 @@ describe('limits', () => {
 test('credentials that are withdrawn are not offered again and again, and health says why', async () => {
   await server.node.ctl('add_user', 'leaving', secret)
   await server.node.ctl('set_permissions', '-p', 'shop', 'leaving', '.*', '.*', '.*')
-  const passage = await passageTo(bare('/shop'))
-  const broker = await open(passage.url, { username: 'leaving', password: secret })
+  const passage = await passageTo(new URL(bare('/shop')).host)
+  const broker = await open(through(passage, bare('/shop')), { username: 'leaving', password: secret })
   await server.node.ctl('delete_user', 'leaving')
   passage.cut()()
   await until(20_000, 'health says why', async () => {

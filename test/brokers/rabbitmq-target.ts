@@ -3,7 +3,7 @@ import type { Config } from '../../adapters/rabbitmq/config.ts'
 import { rabbitmq } from '../../adapters/rabbitmq/index.ts'
 import type { Broker, Capabilities } from '../../src/core/broker.ts'
 import type { Target } from '../conformance/index.ts'
-import { type Passage, passageTo } from './rabbitmq/passage.ts'
+import { type Passage, passageTo, through } from './services/passage.ts'
 import type { RabbitAccess } from './services/rabbitmq.ts'
 
 const adapter = resolve(import.meta.dirname, '../../adapters/rabbitmq/index.ts')
@@ -55,10 +55,14 @@ export const modes: readonly Mode[] = [
 /** Every broker has a way of its own to the server, so that the scenarios do not disturb each other. */
 export function targetOf(server: () => RabbitAccess, mode: Mode, passages: Passage[]): Target {
   const own = new WeakMap<Broker, Passage>()
-  const open = async (): Promise<Broker> => {
-    const way = await passageTo(server().url)
+  const wayTo = async ({ url }: RabbitAccess): Promise<Passage> => {
+    const way = await passageTo(new URL(url).host)
     passages.push(way)
-    const broker = await rabbitmq.open(configOf(way.url, mode.settings))
+    return way
+  }
+  const open = async (): Promise<Broker> => {
+    const way = await wayTo(server())
+    const broker = await rabbitmq.open(configOf(through(way, server().url), mode.settings))
     own.set(broker, way)
     const close = broker.close.bind(broker)
     broker.close = () => close().finally(() => way.close())
@@ -75,7 +79,7 @@ export function targetOf(server: () => RabbitAccess, mode: Mode, passages: Passa
     },
     process: () => ({ module: adapter, export: 'rabbitmq', config: configOf(server().url, mode.settings) }),
     async holdAck(broker) {
-      const release = own.get(broker)!.hold()
+      const release = own.get(broker)!.hold('server')
       return async () => release()
     },
     async breakBroker(broker) {
@@ -86,11 +90,10 @@ export function targetOf(server: () => RabbitAccess, mode: Mode, passages: Passa
       let way: Passage | undefined
       return {
         async open() {
-          if (way === undefined) {
-            way = await passageTo(server().url)
-            passages.push(way)
-          }
-          return rabbitmq.open(configOf(way.url, { username: 'guest', password: 'not-the-password' }))
+          way ??= await wayTo(server())
+          return rabbitmq.open(
+            configOf(through(way, server().url), { username: 'guest', password: 'not-the-password' }),
+          )
         },
         attempts: async () => way?.connections ?? 0,
       }

@@ -1,7 +1,7 @@
 import { connect } from 'amqplib'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Broker, PublishResult } from '../../src/core/broker.ts'
-import { passageTo } from '../brokers/rabbitmq/passage.ts'
+import { passageTo, through } from '../brokers/services/passage.ts'
 import { type RabbitServer, startRabbitmq } from '../brokers/services/rabbitmq.ts'
 import { events } from '../conformance/events.ts'
 import { seedOfRun } from '../conformance/random.ts'
@@ -144,10 +144,10 @@ describe('a connection that is ended', () => {
   test('with 1,000 confirms pending: every publish settles within 5 s as unknown, and nothing is lost', {
     timeout,
   }, async () => {
-    const passage = await passageTo(server.url)
-    const one = await scene(passage.url)
+    const passage = await passageTo(new URL(server.url).host)
+    const one = await scene(through(passage, server.url))
     await one.publish(events(1, 'first'))
-    const release = passage.hold()
+    const release = passage.hold('server')
     const pending = Array.from({ length: 4 }, (_, i) => one.publish(events(250, `p${i}`), 60_000))
     const counter = await connect(server.url)
     const channel = await counter.createChannel()
