@@ -3,9 +3,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { rabbitmq } from '../../adapters/rabbitmq/index.ts'
 import type { Broker } from '../../src/core/broker.ts'
 import { pause } from '../conformance/waiting.ts'
-import { topicOn } from './rabbitmq/stage.ts'
 import { configOf } from './rabbitmq-target.ts'
 import { type RabbitServer, startRabbitmq } from './services/rabbitmq.ts'
+import { topicOn } from './work.ts'
 
 let server: RabbitServer
 let broker: Broker

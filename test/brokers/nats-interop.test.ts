@@ -4,8 +4,9 @@ import type { Broker } from '../../src/core/broker.ts'
 import type { Event } from '../../src/core/event.ts'
 import { structuredBytes } from '../../src/core/structured.ts'
 import { assertSameEvent, event } from '../conformance/events.ts'
-import { openNats, publish, pull, topicOn } from './nats/stage.ts'
+import { openNats } from './nats/open.ts'
 import { sharedNats } from './services/shared.ts'
+import { publish, pull, topicOn } from './work.ts'
 
 let broker: Broker
 /** A client that is not the gateway's: the one before it, which gets no new features. */

@@ -3,18 +3,18 @@ import { join } from 'node:path'
 import { nkeys } from '@nats-io/nats-core'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Broker } from '../../src/core/broker.ts'
-import { GatewayError } from '../../src/core/errors.ts'
+import type { GatewayError } from '../../src/core/errors.ts'
 import { event } from '../conformance/events.ts'
 import { pause, until } from '../conformance/waiting.ts'
 import { operated } from './nats/jwt.ts'
-import { nameOf, openNats, publish, pull, roundTrip, topicOn } from './nats/stage.ts'
+import { openNats } from './nats/open.ts'
 import { keys } from './services/kafka/tls.ts'
 import { startNats } from './services/nats.ts'
 import { passageTo } from './services/passage.ts'
 import { freePort } from './services/ports.ts'
 import { run } from './services/run.ts'
+import { nameOf, publish, pull, refusal, roundTrip, secret, topicOn } from './work.ts'
 
-const secret = 'p4ss-w0rd'
 const app = { user: 'app', password: 'app' }
 const sent = event('a', { datacontenttype: 'application/octet-stream' }, Uint8Array.from([0, 255, 10, 13]))
 const ends: (() => Promise<void>)[] = []
@@ -34,19 +34,6 @@ async function open(servers: readonly string[], more: object = {}): Promise<Brok
   const broker = await openNats(servers, more)
   ends.push(() => broker.close())
   return broker
-}
-
-/** A refusal that says what to do, and holds no secret. */
-async function refusal(attempt: Promise<unknown>, code: string, ...words: readonly string[]): Promise<void> {
-  const error: unknown = await attempt.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  expect(error).toBeInstanceOf(GatewayError)
-  expect(error).toMatchObject({ code })
-  const { message } = error as GatewayError
-  for (const word of words) expect(message).toContain(word)
-  expect(message).not.toContain(secret)
 }
 
 async function refuses(broker: Broker): Promise<boolean> {

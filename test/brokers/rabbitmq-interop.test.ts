@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { structuredBytes } from '../../src/core/structured.ts'
 import { assertSameEvent, event } from '../conformance/events.ts'
 import { type PikaMessage, publishByPika, takeByPika } from './rabbitmq/pika.ts'
-import { publish, pull, stage, topicOn } from './rabbitmq/stage.ts'
+import { stage } from './rabbitmq/stage.ts'
+import { publish, pull, topicOn } from './work.ts'
 
 const at = stage()
 const text = new TextEncoder()

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { rabbitmq } from '../../adapters/rabbitmq/index.ts'
 import { event, events, idOf } from '../conformance/events.ts'
 import { until } from '../conformance/waiting.ts'
-import { groupOptions, nameOf, publish, pull, stage, topicOn } from './rabbitmq/stage.ts'
+import { stage } from './rabbitmq/stage.ts'
+import { groupOptions, nameOf, publish, pull, topicOn } from './work.ts'
 
 const at = stage()
 

@@ -2,16 +2,14 @@ import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { rabbitmq } from '../../adapters/rabbitmq/index.ts'
 import type { Broker } from '../../src/core/broker.ts'
-import { GatewayError } from '../../src/core/errors.ts'
 import { event, eventOfSize } from '../conformance/events.ts'
 import { until } from '../conformance/waiting.ts'
-import { groupOptions, nameOf, publish, pull, topicOn } from './rabbitmq/stage.ts'
 import { configOf } from './rabbitmq-target.ts'
 import { passageTo, through } from './services/passage.ts'
 import { freePort } from './services/ports.ts'
 import { type RabbitServer, startRabbitmq } from './services/rabbitmq.ts'
+import { groupOptions, nameOf, publish, pull, refusal, secret, topicOn } from './work.ts'
 
-const secret = 'p4ss-w0rd'
 let server: RabbitServer
 const opened: Broker[] = []
 
@@ -35,19 +33,6 @@ async function open(url: string, more: object = {}): Promise<Broker> {
 }
 
 const bare = (vhost = ''): string => `amqp://${new URL(server.url).host}${vhost}`
-
-/** A refusal that says what to do, and holds no secret. */
-async function refusal(attempt: Promise<unknown>, code: string, ...words: readonly string[]): Promise<void> {
-  const error: unknown = await attempt.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  expect(error).toBeInstanceOf(GatewayError)
-  expect(error).toMatchObject({ code })
-  const { message } = error as GatewayError
-  for (const word of words) expect(message).toContain(word)
-  expect(message).not.toContain(secret)
-}
 
 describe('opening', () => {
   test('with a wrong password is refused, by what to set', async () => {

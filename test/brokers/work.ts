@@ -1,17 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'vitest'
-import { nats } from '../../../adapters/nats/index.ts'
-import type { Broker, Delivery, PublishResult } from '../../../src/core/broker.ts'
-import type { Event } from '../../../src/core/event.ts'
-import { until } from '../../conformance/waiting.ts'
+import type { Broker, Delivery, PublishResult } from '../../src/core/broker.ts'
+import { GatewayError } from '../../src/core/errors.ts'
+import type { Event } from '../../src/core/event.ts'
+import { until } from '../conformance/waiting.ts'
 
+/** Of every user in these tests. */
+export const secret = 'p4ss-w0rd'
+export const groupOptions = { start: 'latest', leaseMs: 30_000, maxAttempts: 5 } as const
 const patienceMs = 20_000
-const groupOptions = { start: 'earliest', leaseMs: 30_000, maxAttempts: 5 } as const
-
-/** A broker by its configuration, whose requests wait for two seconds where it does not say otherwise. */
-export async function openNats(servers: readonly string[], more: object = {}): Promise<Broker> {
-  return nats.open(nats.config.parse({ type: 'nats', servers, requestTimeout: '2s', ...more }))
-}
 
 export const nameOf = (stem: string): string => `${stem}-${randomUUID().slice(0, 8)}`
 
@@ -28,8 +25,8 @@ export function publish(broker: Broker, topic: string, events: readonly Event[])
 }
 
 /** What the group gives until it is so many, acknowledged. */
-export async function pull(broker: Broker, topic: string, count: number): Promise<Delivery[]> {
-  const consumer = await broker.open(topic, 'g', { prefetch: 100 })
+export async function pull(broker: Broker, topic: string, count: number, group = 'g'): Promise<Delivery[]> {
+  const consumer = await broker.open(topic, group, { prefetch: 100 })
   const taken: Delivery[] = []
   try {
     await until(patienceMs, `${count} deliveries`, async () => {
@@ -51,4 +48,17 @@ export async function roundTrip(broker: Broker, sent: Event): Promise<void> {
   const [delivery] = await pull(broker, topic, 1)
   expect(delivery!.event.attributes).toEqual(sent.attributes)
   expect(Buffer.from(delivery!.event.data ?? [])).toEqual(Buffer.from(sent.data ?? []))
+}
+
+/** A refusal that says what to do, and holds no secret. */
+export async function refusal(attempt: Promise<unknown>, code: string, ...words: readonly string[]): Promise<void> {
+  const error: unknown = await attempt.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  expect(error).toBeInstanceOf(GatewayError)
+  expect(error).toMatchObject({ code })
+  const { message } = error as GatewayError
+  for (const word of words) expect(message).toContain(word)
+  expect(message).not.toContain(secret)
 }
