@@ -15,11 +15,14 @@ const size = (min: number, max: number) =>
     .transform((value) => (typeof value === 'number' ? value : (parseSize(value) ?? Number.NaN)))
     .refine((bytes) => bytes >= min && bytes <= max, `must be a size such as 16MiB, between ${min} and ${max} bytes`)
 
-const urlRule = 'must be amqp://host:port/vhost, or amqps:// for TLS, without a query; or a list of them'
+const urlRule =
+  'must be amqp://host:port/vhost, or amqps:// for TLS, without a query, % written as %25; or a list of them'
 
 const url = z.string().refine((text) => {
   const parsed = URL.parse(text)
-  return /^amqps?:$/.test(parsed?.protocol ?? '') && parsed?.search === '' && parsed.hostname !== ''
+  if (parsed === null || !/^amqps?:$/.test(parsed.protocol)) return false
+  const { username, password, pathname } = parsed
+  return parsed.search === '' && parsed.hostname !== '' && [username, password, pathname].every(isDecodable)
 }, urlRule)
 
 const tls = z
@@ -81,3 +84,12 @@ export const config = z
   })
 
 export type Config = z.infer<typeof config>
+
+function isDecodable(part: string): boolean {
+  try {
+    decodeURIComponent(part)
+    return true
+  } catch {
+    return false
+  }
+}
