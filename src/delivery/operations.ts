@@ -42,7 +42,8 @@ export class Operations {
     try {
       for (const operation of await this.#shared.context.store.operations.unfinished()) {
         wait = lookMs
-        if (operation.state === 'running' && !this.#running.has(operation.id) && !this.#stopped) this.#start(operation)
+        if (operation.state !== 'running' || this.#running.has(operation.id) || this.#stopped) continue
+        if (!this.#isAhead(operation)) this.#start(operation)
       }
     } catch {
       // The store is away; the next look comes.
@@ -50,6 +51,12 @@ export class Operations {
     if (this.#stopped) return
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => void this.#look(), wait)
+  }
+
+  /** Whether it is of a binding that this replica does not have: one with the newer configuration works on it. */
+  #isAhead({ topic, what }: Operation): boolean {
+    const here = this.#shared.context.topics.resolve(topic)
+    return what.kind === 'replay' && here !== undefined && what.epoch > here.epoch
   }
 
   #start(operation: Operation): void {

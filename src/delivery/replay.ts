@@ -22,6 +22,10 @@ export async function runReplay(work: Work, what: Replay): Promise<boolean> {
   if (topic === undefined || subscription === undefined) {
     throw new GatewayError('not_found', 'The topic or the subscription of the replay is not there any more.')
   }
+  if (what.epoch !== topic.epoch) {
+    const detail = 'The topic was bound to another broker meanwhile, which does not have what the replay reads.'
+    throw new GatewayError('stale_cursor', detail)
+  }
   const accepts = (event: Event): boolean => matches(subscription.filters, event) && matches(what.filters, event)
   const pace = new Pace(what.ratePerSecond)
   const range = { from: what.next, to: new Date(what.to ?? operation.startedAt) }

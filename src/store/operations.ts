@@ -54,6 +54,8 @@ export interface Redrive {
 
 export interface Replay {
   readonly kind: 'replay'
+  /** Of the binding of the topic whose log is read: that of another is another history. */
+  readonly epoch: number
   /** `earliest`, a time or a cursor of the broker, as the log takes it. */
   readonly from: string
   /** Inclusive; the end of the log when it began where absent. */

@@ -66,7 +66,7 @@ test('a replay that waits for its broker does not keep a gateway from stopping',
     }
   }
   await held.subscribe('some')
-  const what = { kind: 'replay', from: 'earliest', next: 'earliest', filters: [], dryRun: false } as const
+  const what = { kind: 'replay', epoch: 1, from: 'earliest', next: 'earliest', filters: [], dryRun: false } as const
   const operation = { id: 'op', subscription: 'some', topic: 'orders', state: 'running', done: 0, failed: 0 } as const
   await held.store.operations.create({ ...operation, what, startedAt: Date.now() })
   await held.engine.start()

@@ -48,7 +48,15 @@ describe.each(databases)('operations in %s', (database) => {
   const deadRows = (total: number) => Array.from({ length: total }, (_, i) => endedRow(id, `dead-${i}`))
 
   test('come back as they were given, and change their state where it is as expected', async () => {
-    const replay = { kind: 'replay', from: 'earliest', to: 9, filters: [], dryRun: false, next: 'c0' } as const
+    const replay = {
+      kind: 'replay',
+      epoch: 1,
+      from: 'earliest',
+      to: 9,
+      filters: [],
+      dryRun: false,
+      next: 'c0',
+    } as const
     const first = await started(replay)
     const second = await redrive({ ids: ['a'], since: 5, ratePerSecond: 2 })
     expect(await other.operations.get(first.id)).toEqual(first)
@@ -172,7 +180,14 @@ describe.each(databases)('operations in %s', (database) => {
   })
 
   test('that replay move with the rows that they insert', async () => {
-    const operation = await started({ kind: 'replay', from: 'earliest', filters: [], dryRun: false, next: 'c0' })
+    const operation = await started({
+      kind: 'replay',
+      epoch: 1,
+      from: 'earliest',
+      filters: [],
+      dryRun: false,
+      next: 'c0',
+    })
     const progress = { operation: operation.id, from: 'c0', to: 'c1', matched: 2 }
     const rows = [
       aRow(id, 'r1', { operation: operation.id }),

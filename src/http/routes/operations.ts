@@ -45,6 +45,7 @@ export function operationRoutes(gateway: Gateway): Route[] {
     refuseEnded(found)
     const what: Replay = {
       kind: 'replay',
+      epoch: topic.epoch,
       from: start,
       ...(end !== undefined && { to: end }),
       filters,
