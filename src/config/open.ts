@@ -10,7 +10,7 @@ import { type OpenedBroker, openBrokers, prepareBrokers } from './brokers.ts'
 import type { LoadedConfig } from './load.ts'
 import { type LeaseHolder, type OldPlace, type TopicPlace, TopicTable } from './registry.ts'
 import { carryGroups, endOfLog, noticeMs, type Subscriber, swapRefusals } from './swap.ts'
-import { type DeclaredTopic, declaredTopics, ensureTopic, refusals } from './topics.ts'
+import { type DeclaredTopic, declaredTopics, ensureTopic, orderedTopics, refusals } from './topics.ts'
 
 export interface OpenContext {
   readonly registry: AdapterRegistry
@@ -93,12 +93,13 @@ async function openTopics(
   const creator = context.createOn === undefined ? undefined : brokers.get(context.createOn)
   const maker = creator && ((name: string) => makeTopic(name, creator, context, bindings, memory))
   const table = new TopicTable(context.limits, context.clock, context.hooks, maker, context.hold)
-  for (const one of rebound) await openTopic(one, table, context, brokers, bindings)
-  const swapped = rebound.filter(({ rebinding }) => rebinding.moved !== undefined && rebinding.drain !== undefined)
-  if (swapped.length > 0) {
-    // Replicas with the old configuration may make a group until they notice.
-    await new Promise((resolve) => setTimeout(resolve, noticeMs))
-    for (const { topic } of swapped) await carryAll(table, topic.name)
+  const ordered = orderedTopics(loaded.config)
+  for (const one of rebound) await openTopic(one, ordered.has(one.topic.name), table, context, brokers, bindings)
+  // Replicas with the old configuration may make a group until they notice, whoever has swapped: one that crashed since, too.
+  const waitMs = Math.max(0, ...rebound.map(({ rebinding }) => unnoticedMs(rebinding, context.clock.now())))
+  if (waitMs > 0) {
+    await new Promise((resolve) => setTimeout(resolve, waitMs))
+    for (const { topic } of rebound) await carryAll(table, topic.name)
   }
   if (creator !== undefined) await addExisting(table, creator, declared, memory)
   else if (context.systemTopic !== undefined)
@@ -124,11 +125,18 @@ async function refusalsOfSwap(
   return swapRefusals(topic.name, from, topic, (await subscribers?.(topic.name)) ?? [])
 }
 
+/** How long replicas may not have noticed yet that a topic is bound elsewhere. Clocks of others may be ahead. */
+function unnoticedMs({ moved, drain }: Rebinding, now: number): number {
+  if (drain === undefined) return 0
+  return moved === undefined ? Math.min(noticeMs, drain.since + noticeMs - now) : noticeMs
+}
+
 /** Makes the topic what it is declared to be. What is remembered comes last, so that a start that fails is repeated. */
 async function openTopic(
   { topic, rebinding: { binding, isKnown, drain, abandoned, moved } }: Rebound,
+  isOrdered: boolean,
   table: TopicTable,
-  { log }: OpenContext,
+  { log, clock }: OpenContext,
   brokers: ReadonlyMap<string, OpenedBroker>,
   bindings: Bindings,
 ): Promise<void> {
@@ -136,14 +144,14 @@ async function openTopic(
   const start = moved === undefined ? binding.start : await endOfLog(topic)
   const bound = start === undefined ? binding : { ...binding, start }
   const old = drain && oldPlace(topic, drain, brokers.get(drain.broker)!)
-  await table.add(placeOf(topic, bound), old)
+  await table.add(placeOf(topic, bound, isOrdered), old)
   if (old !== undefined) await carryAll(table, topic.name)
   const { name: topicName, brokerName } = topic
   if (abandoned !== undefined) {
     await bindings.forgetDrain(abandoned)
     log?.('warn', 'What a topic was drained from is abandoned.', { topic: topicName, broker: abandoned.broker })
   }
-  if (isKnown !== true) await bindings.put(bound, drain)
+  if (isKnown !== true) await bindings.put(bound, drain && { ...drain, since: clock.now() })
   if (moved === undefined) return
   const fields = { topic: topicName, from: moved.broker, to: brokerName, epoch: bound.epoch }
   if (drain === undefined)
@@ -156,9 +164,12 @@ async function carryAll(table: TopicTable, name: string): Promise<void> {
   if (topic?.draining !== undefined) await carryGroups(topic, topic.draining)
 }
 
-function placeOf({ name, brokerName, brokerTopic, broker, requires }: DeclaredTopic, binding: Binding): TopicPlace {
+function placeOf(
+  { name, brokerName, brokerTopic, broker }: DeclaredTopic,
+  binding: Binding,
+  isOrdered: boolean,
+): TopicPlace {
   const { epoch, start } = binding
-  const isOrdered = requires.ordering !== undefined && requires.ordering !== 'none'
   return {
     name,
     brokerName,

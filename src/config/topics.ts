@@ -2,7 +2,7 @@ import type { Broker, TopicSpec, TopicState } from '../core/broker.ts'
 import { type Requirements, unmet } from '../core/capabilities.ts'
 import { GatewayError, toGatewayError } from '../core/errors.ts'
 import type { OpenedBroker } from './brokers.ts'
-import type { ConfiguredTopic } from './schema.ts'
+import type { Config, ConfiguredTopic } from './schema.ts'
 
 /** A topic of the configuration and the broker that it is bound to. */
 export interface DeclaredTopic {
@@ -47,6 +47,20 @@ export function declaredTopics(
 
 export function requirementsOf({ requires = {} }: ConfiguredTopic): Requirements {
   return Object.fromEntries(Object.entries(requires).filter(([, value]) => value !== undefined))
+}
+
+/** Those that require order by key, and those from where bridges lead into one that does. */
+export function orderedTopics({ topics, bridges }: Config): ReadonlySet<string> {
+  const ordered = new Set<string>()
+  const add = (name: string): void => {
+    if (ordered.has(name)) return
+    ordered.add(name)
+    for (const { from, to } of bridges) if (to === name) add(from)
+  }
+  for (const [name, { requires }] of Object.entries(topics)) {
+    if (requires?.ordering !== undefined && requires.ordering !== 'none') add(name)
+  }
+  return ordered
 }
 
 function specOf({ ensure = {} }: ConfiguredTopic): TopicSpec {

@@ -1,0 +1,52 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { DrainGateway } from './drain-gateway.ts'
+import { eventually } from './whole.ts'
+
+let gateway: DrainGateway
+
+beforeAll(async () => {
+  gateway = await DrainGateway.create()
+})
+afterAll(async () => {
+  await gateway.remove()
+})
+
+test('a source of a bridge takes nothing until what it has left is moved, where a topic behind it requires order', async () => {
+  const bridges = [
+    { name: 'first', from: 'source', to: 'between' },
+    { name: 'second', from: 'between', to: 'target' },
+  ]
+  const topics = { between: { broker: 'three' }, target: { broker: 'three', requires: { ordering: 'key' } } }
+  const before = { ...topics, source: { broker: 'one' } }
+  await gateway.start(before, { bridges })
+  await gateway.start(before)
+  // More than a bridge moves at once.
+  const count = 3000
+  const events = Array.from({ length: count }, (_, data) => {
+    return { specversion: '1.0', id: `e${data}`, type: 't', source: '/s', partitionkey: 'k', data }
+  })
+  for (let from = 0; from < count; from += 1000) {
+    const batch = JSON.stringify(events.slice(from, from + 1000))
+    expect((await gateway.client.publish('source', batch, 'application/cloudevents-batch+json')).status).toBe(200)
+  }
+  await gateway.start({ ...topics, source: { broker: 'two', drainFrom: 'one' } }, { bridges })
+  const refused = await gateway.publish('source', 'new', { partitionkey: 'k', data: count })
+  expect(refused.problem).toMatchObject({ code: 'unavailable', detail: expect.stringContaining('broker one') })
+  await eventually(
+    () => gateway.publish('source', 'new', { partitionkey: 'k', data: count }),
+    ({ status }) => status === 200,
+  )
+  const moved = async (): Promise<readonly number[]> => {
+    const all: number[] = []
+    for (let from = 'earliest'; ; ) {
+      const answer = await gateway.client.get(`/v1/topics/target/events?from=${from}&limit=1000`)
+      const page = answer.json<{ events: { event: { data: number } }[]; next: string }>()
+      if (page.events.length === 0) return all
+      all.push(...page.events.map(({ event }) => event.data))
+      from = page.next
+    }
+  }
+  const all = await eventually(moved, (data) => data.includes(count))
+  expect(all).toEqual(all.toSorted((a, b) => a - b))
+  expect(new Set(all).size).toBe(count + 1)
+})
