@@ -33,6 +33,10 @@ export class EmbeddedGroups implements Groups {
     return first > seqOf(cursor)
   }
 
+  async hasDelayed(topic: string): Promise<boolean> {
+    return this.#link.call('hasDelayed', { topic: this.#topic(topic).info.number })
+  }
+
   async list(topic: string): Promise<readonly string[]> {
     return this.#link.call('groupList', { topic: this.#topic(topic).info.number })
   }

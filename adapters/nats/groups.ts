@@ -5,7 +5,7 @@ import { type NatsClient, pause } from './client.ts'
 import type { Config } from './config.ts'
 import { seqOf } from './cursor.ts'
 import { ApiError, isApiError, numbers } from './errors.ts'
-import { deadStream, deadSubject, gatewayName, matches, natsName, redriveSubject } from './names.ts'
+import { deadStream, deadSubject, gatewayName, laterSubject, matches, natsName, redriveSubject } from './names.ts'
 import { sequenceBefore, showStart } from './start.ts'
 import type { Streams, Topic } from './streams.ts'
 
@@ -93,6 +93,11 @@ export class NatsGroups implements Groups {
     if (settled >= last) return true
     const next = await this.#next(info, settled + 1)
     return next === undefined || next.seq > last
+  }
+
+  async hasDelayed(topic: string): Promise<boolean> {
+    const { stream, schedules } = await this.#streams.topic(topic)
+    return schedules && (await this.#first(stream, laterSubject(stream, '*'), 1)) !== undefined
   }
 
   async list(topic: string): Promise<readonly string[]> {
@@ -269,24 +274,24 @@ export class NatsGroups implements Groups {
     seq: number,
   ): Promise<{ seq: number; storedAt: number } | undefined> {
     const filters = config.filter_subjects ?? [config.filter_subject ?? '>']
-    const found = await Promise.all(
-      filters.map((filter) =>
-        this.#client
-          .retry('the place of the group', () =>
-            this.#client.ask<{ message: { seq: number; time: string } }>(`STREAM.MSG.GET.${stream_name}`, {
-              seq,
-              next_by_subj: filter,
-            }),
-          )
-          .catch((error) => {
-            if (error instanceof GatewayError && error.cause instanceof ApiError && error.code === 'not_found')
-              return undefined
-            throw error
-          }),
-      ),
-    )
-    const first = found.flatMap((one) => (one === undefined ? [] : [one.message])).sort((a, b) => a.seq - b.seq)[0]
+    const found = await Promise.all(filters.map((filter) => this.#first(stream_name, filter, seq)))
+    const first = found.flatMap((one) => (one === undefined ? [] : [one])).sort((a, b) => a.seq - b.seq)[0]
     return first && { seq: first.seq, storedAt: Date.parse(first.time) }
+  }
+
+  /** The first message of a stream under a subject, from `seq` on. */
+  async #first(stream: string, subject: string, seq: number): Promise<{ seq: number; time: string } | undefined> {
+    try {
+      const body = { seq, next_by_subj: subject }
+      const found = await this.#client.retry('the place of the group', () =>
+        this.#client.ask<{ message: { seq: number; time: string } }>(`STREAM.MSG.GET.${stream}`, body),
+      )
+      return found.message
+    } catch (error) {
+      if (error instanceof GatewayError && error.cause instanceof ApiError && error.code === 'not_found')
+        return undefined
+      throw error
+    }
   }
 }
 

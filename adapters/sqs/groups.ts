@@ -47,6 +47,12 @@ export class SqsGroups implements Groups {
     return { start: latest, leaseMs, maxAttempts, lag: { events, oldestMs }, inFlight }
   }
 
+  async hasDelayed(topic: string, group: string): Promise<boolean> {
+    const { url } = await this.existing(topic, group)
+    const found = await this.#queues.attributes(url, 'ApproximateNumberOfMessagesDelayed')
+    return Number(found.ApproximateNumberOfMessagesDelayed ?? 0) > 0
+  }
+
   async list(topic: string): Promise<readonly string[]> {
     return (await this.#layout().groups(topic)).toSorted()
   }

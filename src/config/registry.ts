@@ -79,7 +79,8 @@ export class TopicTable {
           })
     const topic: LiveTopic = { ...place, dedupWindowMs, publisher, pulls, groups: this.#groupsOf(pulls) }
     if (old !== undefined) {
-      topic.draining = { ...old, pulls: this.#pullsOf(old), progress: { isEmptied: false, isLeft: false, groups: [] } }
+      const progress = { isEmptied: false, hasDelayed: true, isLeft: false, groups: [] }
+      topic.draining = { ...old, pulls: this.#pullsOf(old), progress }
       publisher.close(new GatewayError('unavailable', `What topic ${name} is drained from is looked at first.`))
     }
     this.#topics.set(name, topic)

@@ -114,6 +114,8 @@ export interface Groups {
   delete(topic: string, group: string): Promise<void>
   /** Whether everything before a cursor of the log is settled. Only where the broker replays. */
   passed?(topic: string, group: string, cursor: string): Promise<boolean>
+  /** Whether events that were published with a delay and are not due are still to come to the group. Only where `publishDelayMs` > 0. */
+  hasDelayed?(topic: string, group: string): Promise<boolean>
   /** Moves the group; what is leased loses its lease. */
   seek?(topic: string, group: string, to: Start): Promise<void>
 }

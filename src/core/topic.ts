@@ -32,6 +32,8 @@ export interface Draining extends BoundTopic {
 export interface DrainProgress {
   /** Its groups have been empty long enough: nothing will be published to it any more. */
   readonly isEmptied: boolean
+  /** Some of its groups wait for events that are not due yet; so it is until somebody has looked. */
+  readonly hasDelayed: boolean
   /** Pull groups do not take from it any more. */
   readonly isLeft: boolean
   /** What each group has not taken yet; undefined where the broker cannot tell. */
@@ -42,7 +44,7 @@ export interface DrainProgress {
 export interface OpenTopic extends BoundTopic {
   /** The gateway made it for itself: nobody asked for it, so lists leave it out. */
   readonly isSystem?: true
-  /** The configuration requires order by key. */
+  /** The configuration requires order by key of it, or of a topic that a bridge moves its events to. */
   readonly isOrdered?: true
   /** What it was bound to before, until that is consumed to its end. */
   readonly draining?: Draining

@@ -139,6 +139,7 @@ export class FeedPump {
     let next = feed.next
     let room = feed.state === 'rejoining' ? chunkRows : await this.#room()
     const readAt = context.clock.now()
+    const mayGrow = this.#mayGrow(binding, readAt)
     let leasedAt = readAt
     if (room <= 0) {
       await pause(waitMs, this.#signal)
@@ -172,19 +173,21 @@ export class FeedPump {
     }
     if (this.#signal.aborted) return
     if (binding !== this.#topic && feed.state === 'detached' && isReplayable(this.#topic)) {
-      await this.#goOn({ ...feed, next }, readAt)
+      if (mayGrow) await pause(retryMs, this.#signal)
+      else await this.#goOn({ ...feed, next })
     } else await this.#advance({ ...feed, next })
   }
 
-  /**
-   * The log of the binding that the topic had before is read: on to that of the present one, once the old one was sure to
-   * grow no more. The group left out what came there, for it is in that log.
-   */
-  async #goOn(feed: Detached, readAt: number): Promise<void> {
-    const { store } = this.#shared.context
+  /** Whether a log may get more events: replicas may publish to an old one for a while, and what is delayed comes later. */
+  #mayGrow(binding: BoundTopic, now: number): boolean {
     const { draining } = this.#topic
-    if (draining === undefined || readAt - draining.since < quietMs) await pause(retryMs, this.#signal)
-    else await store.subscriptions.feed(this.#lane.subscription.id, feed, { ...feed, next: beginningOf(this.#topic) })
+    return binding !== draining || now - draining.since < quietMs || draining.progress.hasDelayed
+  }
+
+  /** The log of the binding that the topic had before is read: on to that of the present one. */
+  async #goOn(feed: Detached): Promise<void> {
+    const { store } = this.#shared.context
+    await store.subscriptions.feed(this.#lane.subscription.id, feed, { ...feed, next: beginningOf(this.#topic) })
   }
 
   /** How many rows may be added now; one while it is not known whether the endpoint is back. */

@@ -113,9 +113,13 @@ const delay: Scenario = {
       }
     }
     if (capabilities.lag === 'exact') inLag = (await lagOf(context, topic, group)).events
+    assert(broker.groups.hasDelayed !== undefined, 'whether events are delayed cannot be asked')
+    const hasDelayed = (): Promise<boolean> => broker.groups.hasDelayed!(topic, group)
+    const areDelayed = await hasDelayed()
     if (Date.now() - before < delayMs) {
       assert(!shown.some((id) => id.startsWith('late')), 'a delayed event is in the log before it is due')
       assert(inLag <= 1, 'a delayed event counts as lag before it is due')
+      assert(areDelayed || capabilities.lag === 'approximate', 'there are delayed events, and it is not told')
     }
 
     const seen: string[] = []
@@ -129,6 +133,7 @@ const delay: Scenario = {
     }
     assertSameIds(seen, ['now', 'late-0', 'late-1', 'late-2'], 'deliveries')
     await assertQuiet(context, consumer, 'everything was acknowledged')
+    assert(capabilities.lag === 'approximate' || !(await hasDelayed()), 'nothing is delayed any more')
     await context.publish(topic, [event('after')])
     assert.equal(idOf((await takeOne(context, consumer)).event), 'after')
   },

@@ -29,6 +29,7 @@ export class Delayed {
   readonly #get: Query<[topic: number, at: number, body: Bytes]>
   readonly #lastId: Query<[id: number]>
   readonly #first: Query<[due: number | null]>
+  readonly #of: Query<[number]>
   /** The first damage that was found. What is damaged stays where it is, and does not hold up the rest. */
   damage: DamageError | undefined
   /** When the next one is due; undefined where it has to be looked up. */
@@ -50,6 +51,7 @@ export class Delayed {
     this.#get = query(db, 'SELECT topic, at, body FROM delayed WHERE id = ?')
     this.#lastId = query(db, `SELECT seq FROM sqlite_sequence WHERE name = 'delayed'`)
     this.#first = query(db, 'SELECT min(due) FROM delayed')
+    this.#of = query(db, `SELECT 1 FROM delayed WHERE topic = ? AND due < ${never} LIMIT 1`)
   }
 
   /** The id that the next row gets. */
@@ -68,6 +70,11 @@ export class Delayed {
       hashes === null ? new Uint8Array(0) : new Uint8Array(hashes.buffer, hashes.byteOffset, hashes.byteLength)
     this.#insert.run(topic, due, now, count, checksum(list, records), list, records)
     this.#nextDue = Math.min(this.nextDue, due)
+  }
+
+  /** Whether a topic has events that will be due. */
+  has(topic: number): boolean {
+    return this.#of.get(topic) !== undefined
   }
 
   get(id: number): { topic: number; at: number; body: Bytes } | undefined {

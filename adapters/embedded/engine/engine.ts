@@ -113,6 +113,7 @@ export class Engine {
       groupCreate: (input) => groups.create(input),
       groupDescribe: (input) => groups.describe(input),
       groupList: ({ topic }) => groups.list(topic),
+      hasDelayed: ({ topic }) => delayed.has(topic),
       groupDelete: (input) => {
         groups.delete(input)
         return null

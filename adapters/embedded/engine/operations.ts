@@ -69,6 +69,7 @@ export interface Operations {
   groupCreate(input: GroupKey & GroupInfo & { place: Place }): boolean
   groupDescribe(input: GroupKey): GroupInfo & { events: number; oldestMs: number; inFlight: number; first: number }
   groupList(input: { topic: number }): string[]
+  hasDelayed(input: { topic: number }): boolean
   groupDelete(input: GroupKey): null
   groupSeek(input: GroupKey & { place: Place }): null
   /**

@@ -5,7 +5,8 @@ import type { Catalog } from '../catalog.ts'
 import type { DeliveryContext } from '../context.ts'
 import type { Fanouts } from '../fanouts.ts'
 import { located } from '../log-range.ts'
-import { type GroupLeft, isDrained, leftIn } from './left.ts'
+import { Lasting } from './lasting.ts'
+import { type GroupLeft, isDrained, isSpent, leftIn } from './left.ts'
 
 /** How often it is looked what other replicas have bound, and how far drains are. */
 const lookMs = 1000
@@ -30,8 +31,9 @@ export class Drains {
   readonly #catalog: Catalog
   readonly #fanouts: Fanouts
   readonly #changed: () => void
-  /** Since when each is empty. */
-  readonly #emptySince = new Map<Draining, number>()
+  readonly #empty = new Lasting()
+  /** Not even dead letters and delayed events are there. */
+  readonly #spent = new Lasting()
   /** Events that were left behind, as this replica counted them. */
   readonly #left = new Map<string, number>()
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -99,7 +101,7 @@ export class Drains {
       try {
         await this.#tend(topic, draining, drain)
       } catch (error) {
-        this.#emptySince.delete(draining)
+        this.#forget(draining)
         this.#context.log('warn', 'How far a topic is drained is not known; trying again.', {
           topic: topic.name,
           broker: draining.brokerName,
@@ -122,9 +124,21 @@ export class Drains {
     if (countsItsOwn(draining) && !groups.every((group) => isDrained(group, isLeft))) {
       await bindings.holdDrain(drain, now + heldOnConnectionMs)
     }
-    const isEmptied = drain.emptiedAt !== undefined || (await this.#isEmpty(topic, draining, drain, groups, isLeft))
-    draining.progress = { isEmptied, isLeft, groups: groups.map(({ group, events }) => ({ group, events })) }
-    if (!isEmptied || groups.some(({ letters }) => letters > 0 && !isLeft)) return
+    const isHeld = drain.heldUntil !== undefined && drain.heldUntil > now
+    const isEmpty = !isHeld && groups.every((group) => isDrained(group, isLeft)) && !this.#isOvertaken(topic, draining)
+    const isLongEmpty = this.#isLong(draining, this.#empty.since(draining, isEmpty))
+    const isEmptied = drain.emptiedAt !== undefined || isLongEmpty
+    if (isLongEmpty) await this.#emptied(draining, drain)
+    const hasDelayed = groups.some((group) => group.hasDelayed)
+    draining.progress = {
+      isEmptied,
+      hasDelayed,
+      isLeft,
+      groups: groups.map(({ group, events }) => ({ group, events })),
+    }
+    // What was redriven or became due is in a group again, and brokers that count late do not tell at once.
+    const isSpentNow = isEmpty && groups.every((group) => isSpent(group, isLeft))
+    if (!this.#isLong(draining, this.#spent.since(draining, isSpentNow)) || !isEmptied) return
     // Detached subscriptions go on in the old log until they have read it.
     if (subscribers.some(({ feed }) => feed.state !== 'attached' && located(topic, feed.next)?.binding === draining))
       return
@@ -137,34 +151,16 @@ export class Drains {
     this.#drained(topic)
   }
 
-  /** Whether it is empty for longer than any replica may still publish to it. */
-  async #isEmpty(
-    topic: OpenTopic,
-    draining: Draining,
-    drain: Drain,
-    groups: readonly GroupLeft[],
-    isLeft: boolean,
-  ): Promise<boolean> {
-    const { store, clock } = this.#context
-    const now = clock.now()
-    const isHeld = drain.heldUntil !== undefined && drain.heldUntil > now
-    if (isHeld || !groups.every((group) => isDrained(group, isLeft)) || this.#isOvertaken(topic, draining)) {
-      this.#emptySince.delete(draining)
-      return false
-    }
-    const since = this.#emptySince.get(draining) ?? performance.now()
-    this.#emptySince.set(draining, since)
-    const patienceMs = countsLate(draining) ? countedMs : quietMs
-    if (performance.now() - since < patienceMs || now - draining.since < quietMs) return false
-    if (await store.bindings.markDrain(drain, 'emptied', now)) {
-      const fields = { topic: topic.name, broker: draining.brokerName }
-      this.#context.log(
-        'info',
-        'The groups of a topic have nothing more at the broker that it was bound to before.',
-        fields,
-      )
-    }
-    return true
+  /** Whether it is so for longer than any replica may still publish to it. */
+  #isLong(draining: Draining, sinceMs: number | undefined): boolean {
+    if (sinceMs === undefined || this.#context.clock.now() - draining.since < quietMs) return false
+    return performance.now() - sinceMs >= (countsLate(draining) ? countedMs : quietMs)
+  }
+
+  async #emptied({ name: topic, brokerName: broker }: Draining, drain: Drain): Promise<void> {
+    const { store, clock, log } = this.#context
+    if (drain.emptiedAt !== undefined || !(await store.bindings.markDrain(drain, 'emptied', clock.now()))) return
+    log('info', 'The groups of a topic have nothing more at the broker that it was bound to before.', { topic, broker })
   }
 
   /** Whether a subscription in order would get events of the new broker before those that it still reads from the old log. */
@@ -179,9 +175,9 @@ export class Drains {
   async #leave(draining: Draining, drain: Drain, groups: readonly GroupLeft[]): Promise<boolean> {
     const { store, clock, log } = this.#context
     if (!(await store.bindings.markDrain(drain, 'left', clock.now()))) return true
-    for (const { group, events, letters, isPulled } of groups) {
+    for (const { group, events, letters, hasDelayed, isPulled } of groups) {
       if (!isPulled && events !== undefined) continue
-      if (events === 0 && letters === 0) continue
+      if (events === 0 && letters === 0 && !hasDelayed) continue
       const { name: topic, brokerName: broker, brokerTopic } = draining
       log('error', 'Events are left behind at the broker that a topic was bound to before: its deadline is over.', {
         topic,
@@ -190,6 +186,7 @@ export class Drains {
         group,
         events: events ?? 'unknown',
         deadLetters: letters,
+        ...(hasDelayed && { delayed: true }),
       })
       this.#left.set(topic, (this.#left.get(topic) ?? 0) + (events ?? 0) + letters)
     }
@@ -197,9 +194,14 @@ export class Drains {
   }
 
   #drained({ name, draining }: OpenTopic): void {
-    if (draining !== undefined) this.#emptySince.delete(draining)
+    if (draining !== undefined) this.#forget(draining)
     this.#context.topics.drained(name)
     this.#changed()
+  }
+
+  #forget(draining: Draining): void {
+    this.#empty.since(draining, false)
+    this.#spent.since(draining, false)
   }
 
   /** Where keys are in order, nothing is published before what was published before is consumed. */

@@ -9,6 +9,8 @@ export interface GroupLeft {
   readonly events: number | undefined
   /** One is enough to know that there are some; more are counted only so far. */
   readonly letters: number
+  /** Events that were published with a delay come to it later. */
+  readonly hasDelayed: boolean
   /** It is not the fan-out's, which comes to its end by itself: it has a deadline. */
   readonly isPulled: boolean
 }
@@ -28,19 +30,23 @@ export function isDrained({ events, isPulled }: GroupLeft, isLeft: boolean): boo
   return events === 0 || (isLeft && (isPulled || events === undefined))
 }
 
+/** Whether nothing can come to it any more, unless it is published. */
+export function isSpent(group: GroupLeft, isLeft: boolean): boolean {
+  const { letters, hasDelayed, isPulled } = group
+  return isDrained(group, isLeft) && (letters === 0 || isLeft) && (!hasDelayed || (isLeft && isPulled))
+}
+
+/** Events are counted last: what becomes due or is redriven meanwhile is among them. */
 async function leftOf({ broker, brokerTopic, pulls }: Draining, group: string): Promise<GroupLeft> {
-  if (group === fanoutGroup) {
-    const state = await orNothing(broker.groups.describe(brokerTopic, group), undefined)
-    return { group, events: state === undefined ? 0 : state.lag?.events, letters: 0, isPulled: false }
-  }
+  const isPulled = group !== fanoutGroup
+  const hasDelayed = (await orNothing(broker.groups.hasDelayed?.(brokerTopic, group), false)) ?? false
+  const page = { limit: maxLetters }
+  const letters =
+    isPulled && pulls.capabilities.reject ? await orNothing(pulls.deadLetters?.list(brokerTopic, group, page), []) : []
   const at = isOwnGroup(group) ? broker : pulls
   const state = await orNothing(at.groups.describe(brokerTopic, group), undefined)
-  const page = { limit: maxLetters }
-  const letters = pulls.capabilities.reject
-    ? await orNothing(pulls.deadLetters?.list(brokerTopic, group, page), [])
-    : []
   const events = state === undefined ? 0 : state.lag?.events
-  return { group, events, letters: letters?.length ?? 0, isPulled: true }
+  return { group, events, letters: letters?.length ?? 0, hasDelayed, isPulled }
 }
 
 /** Somebody deleted it meanwhile, or there never was such a topic. */

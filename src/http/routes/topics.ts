@@ -24,6 +24,7 @@ const draining = z.strictObject({
   since: z.iso.datetime(),
   deadline: z.iso.datetime(),
   emptied: z.boolean(),
+  delayed: z.boolean(),
   groups: z.array(z.strictObject({ group: z.string(), events: z.int().optional() })),
 })
 
@@ -97,6 +98,7 @@ function drainingOf({ brokerName, epoch, since, deadline, progress }: Draining):
     since: new Date(since).toISOString(),
     deadline: new Date(deadline).toISOString(),
     emptied: progress.isEmptied,
+    delayed: progress.hasDelayed,
     groups: progress.groups.map(({ group, events }) => ({ group, ...(events !== undefined && { events }) })),
   }
 }
