@@ -136,7 +136,9 @@ export class KafkaClient extends Base {
     const { topics } = await this.#ask([name])
     const [topic] = topics
     if (topic === undefined || topic.errorCode !== 0) {
-      const error = translate(partitionError(topic?.errorCode ?? unknownTopic), 'the look at the topic')
+      const refused = partitionError(topic?.errorCode ?? unknownTopic)
+      if (hasProtocolError(refused, 'INVALID_TOPIC_EXCEPTION')) throw noName(name, refused)
+      const error = translate(refused, 'the look at the topic')
       if (error.code === 'not_found') this.#topics.delete(name)
       throw error
     }
@@ -309,6 +311,11 @@ export class KafkaClient extends Base {
     this.#pools.clear()
     await Promise.allSettled([this.close(), ...pools.map((pool) => pool.close())])
   }
+}
+
+function noName(name: string, cause: unknown): GatewayError {
+  const detail = `Kafka cannot call a topic ${JSON.stringify(name)}: its names have at most 249 letters, digits, dots, hyphens and underscores. Give the topic another one there (name).`
+  return new GatewayError('invalid_argument', detail, { cause })
 }
 
 export function pause(ms: number): Promise<void> {

@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto'
-import { type Event, keyOf } from '../../src/core/index.ts'
+import { type Event, GatewayError, keyOf } from '../../src/core/index.ts'
+
+/** Of the 255 bytes that NATS gives a name, five are for `_DEAD`. */
+const longestStream = 250
 
 /**
  * Streams and consumers are called as topics and groups are, with `=` for each dot: their names have no dots, and the
@@ -7,6 +10,17 @@ import { type Event, keyOf } from '../../src/core/index.ts'
  */
 export function natsName(name: string): string {
   return name.replaceAll('.', '=')
+}
+
+/**
+ * The stream of a topic. What none can be called is refused before the server is asked: a space ends the subject of the
+ * request, which nobody answers then.
+ */
+export function streamOf(topic: string): string {
+  const stream = natsName(topic)
+  if (/^[^\s*>/\\]+$/.test(stream) && Buffer.byteLength(stream) <= longestStream) return stream
+  const detail = `NATS cannot call a stream ${JSON.stringify(topic)}: its names have at most ${longestStream} bytes, without spaces, *, >, / and \\. Give the topic another one there (name).`
+  throw new GatewayError('invalid_argument', detail)
 }
 
 export function gatewayName(name: string): string {

@@ -1,7 +1,7 @@
 import type { StreamInfo } from '@nats-io/jetstream'
 import { GatewayError } from '../../src/core/index.ts'
 import type { NatsClient } from './client.ts'
-import { isOwnSubject, natsName } from './names.ts'
+import { isOwnSubject, streamOf } from './names.ts'
 
 /** Says in a stream's metadata that events are not told apart by their ids. */
 export const dedupMark = 'sluice.dedup'
@@ -49,12 +49,13 @@ export class Streams {
 
   /** What the server says now. */
   async fresh(name: string): Promise<{ readonly topic: Topic; readonly info: StreamInfo }> {
+    const stream = streamOf(name)
     const info = await this.#client
-      .api<StreamInfo>(`STREAM.INFO.${natsName(name)}`, 'the description of the topic')
+      .api<StreamInfo>(`STREAM.INFO.${stream}`, 'the description of the topic')
       .catch((error) => {
         this.forget(name)
         if (error instanceof GatewayError && error.code === 'not_found') {
-          throw new GatewayError('not_found', `NATS has no stream ${natsName(name)} for the topic ${name}.`, {
+          throw new GatewayError('not_found', `NATS has no stream ${stream} for the topic ${name}.`, {
             cause: error,
           })
         }

@@ -10,6 +10,9 @@ import type { Config } from './config.ts'
 import { isMissing, translate } from './errors.ts'
 import type { Link } from './link.ts'
 
+/** Exchanges that are called so the server made; they can be used, and none be added. */
+const reserved = 'amq.'
+
 /** A topic is a durable exchange. */
 export class RabbitAdmin implements Admin {
   readonly #link: Link
@@ -32,6 +35,10 @@ export class RabbitAdmin implements Admin {
       // To declare what is there changes nothing; where it is of another kind, that is refused.
       await this.#declare(topic)
       return []
+    }
+    if (topic.startsWith(reserved)) {
+      const detail = `RabbitMQ keeps names that begin with ${reserved} for itself, and makes no exchange ${topic}. Give the topic another one there (name).`
+      throw new GatewayError('invalid_argument', detail)
     }
     return [
       { field: 'topic', to: topic },

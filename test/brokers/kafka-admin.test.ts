@@ -126,6 +126,15 @@ describe('a topic that is not there', () => {
     expect(await gate.broker.admin!.list()).not.toContain(topic)
   })
 
+  test.each(['a/b', 'a b', 'ü', 'x'.repeat(250)])('is refused where it is to be called %s', async (wanted) => {
+    const refused = {
+      code: 'invalid_argument',
+      message: expect.stringMatching(/^Kafka cannot call a topic .*\(name\)/),
+    }
+    await expect(gate.broker.admin!.diff(wanted, {})).rejects.toMatchObject(refused)
+    await expect(gate.broker.admin!.ensure(wanted, {})).rejects.toMatchObject(refused)
+  })
+
   test('is refused where it is to deduplicate', async () => {
     const topic = name('dedup')
     for (const method of ['ensure', 'diff'] as const) {

@@ -52,6 +52,25 @@ const ceHeaders: Record<string, string> = {
   'content-type': 'application/json; charset=utf-8',
 }
 
+test.each(['a b', 'a.*', '>', 'a/b', 'a\\b', 'a\r\nPUB b 0', 'x'.repeat(251)])(
+  'no stream is called %j, which is said',
+  async (wanted) => {
+    const refused = {
+      code: 'invalid_argument',
+      message: expect.stringMatching(/^NATS cannot call a stream .*\(name\)/),
+    }
+    await expect(broker.admin!.diff(wanted, {})).rejects.toMatchObject(refused)
+    await expect(broker.admin!.ensure(wanted, {})).rejects.toMatchObject(refused)
+    await expect(broker.admin!.describe(wanted)).rejects.toMatchObject(refused)
+  },
+)
+
+test('a stream may be called what is left beside its dead letters', async () => {
+  const topic = 'x'.repeat(250)
+  await broker.admin!.ensure(topic, {})
+  expect(await broker.admin!.diff(topic, {})).toEqual([])
+})
+
 describe('what the gateway publishes, read with the client', () => {
   /** As a consumer of the stream gets them. */
   async function taken(topic: string, count: number) {

@@ -26,6 +26,14 @@ describe('an exchange', () => {
     await channel.close()
   })
 
+  test('that RabbitMQ made itself is a topic, and none is made under a name that it keeps for itself', async () => {
+    const { admin } = await at.open()
+    expect(await admin!.ensure('amq.topic', {})).toEqual([])
+    const refused = { code: 'invalid_argument', message: expect.stringMatching(/begin with amq\. .*\(name\)/) }
+    await expect(admin!.diff('amq.orders', {})).rejects.toMatchObject(refused)
+    await expect(admin!.ensure('amq.orders', {})).rejects.toMatchObject(refused)
+  })
+
   test('of type direct takes the keys that it is bound by, and says so of others', async () => {
     const broker = await at.open({ exchange: 'direct', bindings: ['order.placed', 'order.paid'] })
     const topic = await topicOn(broker, 'direct')
