@@ -91,7 +91,7 @@ function refuse({
   dedupWindowMs = 0,
 }: TopicSpec): void {
   const no = (field: string, why: string) => new UnsupportedError(field, `RabbitMQ ${why} (${field}).`)
-  if (partitions > 1) throw no('partitions', 'has none: as many consumers as wish share the queue of a group')
+  if (partitions > 1) throw no('partitions', 'has no partitions: as many consumers as wish share the queue of a group')
   if (replicas > 1 || minInsyncReplicas !== undefined) {
     throw no('replicas', 'has replicas of queues, and not of topics: the policies of the server say how many')
   }

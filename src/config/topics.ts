@@ -1,4 +1,4 @@
-import type { Broker, TopicSpec, TopicState } from '../core/broker.ts'
+import type { Broker, Change, TopicSpec, TopicState } from '../core/broker.ts'
 import { type Requirements, unmet } from '../core/capabilities.ts'
 import { GatewayError, toGatewayError } from '../core/errors.ts'
 import type { OpenedBroker } from './brokers.ts'
@@ -108,17 +108,22 @@ export async function refusals(topics: readonly DeclaredTopic[]): Promise<string
   return found
 }
 
-/** Makes a declared topic, or brings it to what was asked. Throws where what it is then is less than what it requires. */
-export async function ensureTopic(topic: DeclaredTopic): Promise<void> {
+/**
+ * Makes a declared topic, or brings it to what was asked, and says what changed. Throws where what it is then is less
+ * than what it requires.
+ */
+export async function ensureTopic(topic: DeclaredTopic): Promise<readonly Change[]> {
   const { name, brokerName, brokerTopic, broker, spec } = topic
-  if (spec === undefined) return
+  if (spec === undefined) return []
+  let changes: readonly Change[]
   try {
-    await broker.admin?.ensure(brokerTopic, spec)
+    changes = (await broker.admin?.ensure(brokerTopic, spec)) ?? []
   } catch (thrown) {
     throw named(`Topic ${name} on broker ${brokerName}`, thrown)
   }
   const weaker = await weakness(topic)
   if (weaker !== undefined) throw new GatewayError('misconfigured', weaker)
+  return changes
 }
 
 /** Why a topic that the configuration leaves to the broker cannot be used; undefined where it can, or nobody can tell. */

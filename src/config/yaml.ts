@@ -29,7 +29,11 @@ export function parseYaml(text: string, file: string): { value: unknown; place(p
     return { line, column: col }
   }
   if (document.errors.length > 0) {
-    const problems = document.errors.map(({ message, pos }) => ({ path: [], detail: message, place: at(pos[0]) }))
+    const problems = document.errors.map(({ code, message, pos }) => ({
+      path: [],
+      detail: code === 'DUPLICATE_KEY' ? twice(text.slice(pos[0])) : message,
+      place: at(pos[0]),
+    }))
     throw new ConfigError(file, problems)
   }
 
@@ -50,6 +54,12 @@ export function parseYaml(text: string, file: string): { value: unknown; place(p
 
   // An empty file is an empty configuration.
   return { value: show(document.toJS({ maxAliasCount: 100 }) ?? {}), place }
+}
+
+/** What is said of a name that stands at the beginning of `rest`, and has stood before. */
+function twice(rest: string): string {
+  const name = /^["']?([\w.-]+)/.exec(rest)?.[1] ?? 'a name'
+  return `${name} is there twice: put what belongs to it in one place`
 }
 
 function nameOf(key: unknown): string {

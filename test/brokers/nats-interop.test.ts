@@ -1,12 +1,15 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { connect, headers, type NatsConnection } from 'nats'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Broker } from '../../src/core/broker.ts'
 import type { Event } from '../../src/core/event.ts'
 import { structuredBytes } from '../../src/core/structured.ts'
+import { scratch, sluice } from '../cli/sluice.ts'
 import { assertSameEvent, event } from '../conformance/events.ts'
 import { openNats } from './nats/open.ts'
 import { sharedNats } from './services/shared.ts'
-import { publish, pull, topicOn } from './work.ts'
+import { nameOf, publish, pull, topicOn } from './work.ts'
 
 let broker: Broker
 /** A client that is not the gateway's: the one before it, which gets no new features. */
@@ -69,6 +72,21 @@ test('a stream may be called what is left beside its dead letters', async () => 
   const topic = 'x'.repeat(250)
   await broker.admin!.ensure(topic, {})
   expect(await broker.admin!.diff(topic, {})).toEqual([])
+})
+
+test('what the server refuses only when it makes a stream is told by topic and broker', async () => {
+  const { servers, user, password } = await sharedNats()
+  const cwd = scratch()
+  const configuration = {
+    brokers: { fast: { type: 'nats', servers, user, password } },
+    topics: { three: { broker: 'fast', name: nameOf('three'), ensure: { replicas: 3 } } },
+  }
+  writeFileSync(join(cwd, 'sluice.json'), JSON.stringify(configuration))
+  expect(await sluice(['topics', 'apply', '-c', 'sluice.json'], { cwd })).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/^sluice: Topic three on broker fast: .*too few.*\(capability replicas\)\n$/),
+  })
 })
 
 describe('what the gateway publishes, read with the client', () => {

@@ -22,13 +22,13 @@ const apply = define(
   .option('--diff', 'only show what would change')
   .option('--json', 'JSON lines, as into a pipe')
   .action((options: ApplyOptions) =>
-    withTopics(userPath(options.config), options.config, async (topics, refusals) => {
+    withTopics(userPath(options.config), options.config, async (topics, { refusals, ensureTopic }) => {
       const faults = await refusals(topics)
       if (faults.length > 0) throw new CliError(exitCode.failed, faults.join('\n'))
-      for (const { name, brokerName, brokerTopic, broker, spec } of topics) {
-        const { admin } = broker
-        const change = options.diff === true ? admin?.diff.bind(admin) : admin?.ensure.bind(admin)
-        const changes = spec === undefined ? [] : ((await change?.(brokerTopic, spec)) ?? [])
+      for (const topic of topics) {
+        const { name, brokerName, brokerTopic, broker, spec } = topic
+        const diff = async () => (spec === undefined ? [] : ((await broker.admin?.diff(brokerTopic, spec)) ?? []))
+        const changes = options.diff === true ? await diff() : await ensureTopic(topic)
         if (wantsJson(options)) printJson({ topic: name, broker: brokerName, changes })
         else {
           const said = changes.length === 0 ? colours.dim('as it should be') : changes.map(show).join(', ')
