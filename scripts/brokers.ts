@@ -54,12 +54,14 @@ const services: Readonly<Record<string, (options: Options) => Promise<Service>>>
 
 const help = `npm run brokers -- [service …] [options]
 
-Starts real brokers on 127.0.0.1, prints a configuration to paste, and ends them at Ctrl-C. Without a name it starts
-every service: ${Object.keys(services).join(', ')}.
+Starts real brokers on 127.0.0.1, prints a configuration to paste of each, and ends them at Ctrl-C. Without a name it
+starts every service: ${Object.keys(services).join(', ')}.
 
   --nodes 1|3   how many nodes a cluster has (1)
   --json        one line of JSON a service, once it is ready
   --help        this text
+`
+const several = `Each is a configuration of its own. In one file all entries go under one brokers:, and a topic names one of them.
 `
 const usageCode = 2
 
@@ -94,12 +96,15 @@ async function serve(names: readonly string[], nodes: 1 | 3, json: boolean): Pro
     names.map(async (name) => {
       const progress = (line: string): boolean => process.stderr.write(`${name}: ${line}\n`)
       const service = await services[name]!({ nodes, progress })
-      console.log(json ? JSON.stringify({ service: name, ...service.description }) : service.configuration)
+      console.log(
+        json ? JSON.stringify({ service: name, ...service.description }) : `# ${name}\n${service.configuration}`,
+      )
       return service
     }),
   )
   const failed = started.find((result) => result.status === 'rejected')
   if (failed === undefined) {
+    if (names.length > 1 && !json) process.stderr.write(several)
     process.stderr.write('ready; Ctrl-C ends it\n')
     await stopped
   }

@@ -42,6 +42,9 @@ export function translate(thrown: unknown, doing: string): GatewayError {
   return new GatewayError(known, `RabbitMQ refused ${doing}: ${words}.`, { cause: thrown })
 }
 
+/** What the client says where another protocol is spoken; the second also where a node has just gone. */
+const notSpoken = /^(Frame size|Socket closed abruptly)/
+
 /** Why a connection could not be made. `where` names the node and the virtual host, and no secret. */
 export function translateConnecting(thrown: unknown, where: string): GatewayError {
   if (thrown instanceof GatewayError) return thrown
@@ -61,7 +64,8 @@ export function translateConnecting(thrown: unknown, where: string): GatewayErro
     return refused(`TLS with ${where} fails: ${code}. Set tls.ca, or amqp:// where it has no TLS.`)
   }
   const why = typeof code === 'string' ? code : message.slice(0, 200)
-  return new GatewayError('unavailable', `RabbitMQ does not answer at ${where}: ${why}.`, {
+  const hint = notSpoken.test(message) ? ' Does something else listen there, or is it amqps://? Look at url.' : ''
+  return new GatewayError('unavailable', `RabbitMQ does not answer at ${where}: ${why}.${hint}`, {
     retryAfterMs,
     cause: thrown,
   })

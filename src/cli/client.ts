@@ -111,7 +111,8 @@ async function refusal(response: Response): Promise<Refused> {
     .filter(({ detail }) => !problem.detail!.includes(detail))
     .map(({ pointer, detail }) => `\n  ${pointer}: ${detail}`)
   const hint = problem.code === 'unauthenticated' ? ' SLUICE_KEY is where the command line takes it from.' : ''
-  return new Refused(`${problem.detail}${hint} (${problem.code})${fields.join('')}`, retryable, problem)
+  const what = problem.capability === undefined ? problem.code : `${problem.code}: ${problem.capability}`
+  return new Refused(`${problem.detail}${hint} (${what})${fields.join('')}`, retryable, problem)
 }
 
 function parse(text: string): Problem | undefined {

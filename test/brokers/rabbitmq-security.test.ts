@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { rabbitmq } from '../../adapters/rabbitmq/index.ts'
 import type { Broker } from '../../src/core/broker.ts'
@@ -54,6 +56,21 @@ describe('opening', () => {
   test('where nobody listens is unavailable, and says where', async () => {
     const port = await freePort()
     await refusal(open(`amqp://127.0.0.1:${port}`), 'unavailable', `127.0.0.1:${port}`, 'ECONNREFUSED')
+  })
+
+  test.each([
+    ['another protocol', 'HTTP/1.1 400 Bad Request\r\n\r\n'],
+    ['one that hangs up', ''],
+  ])('where %s is spoken says to look at the address', async (_, answer) => {
+    const other = createServer((socket) => socket.once('data', () => socket.end(answer)))
+    other.listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    try {
+      await refusal(open(`amqp://127.0.0.1:${port}`), 'unavailable', `127.0.0.1:${port}`, 'amqps://', 'url')
+    } finally {
+      other.close()
+    }
   })
 
   test('goes to the next node of the list', async () => {

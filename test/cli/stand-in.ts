@@ -22,6 +22,10 @@ afterEach(async () => {
   await Promise.all(ends.splice(0).map((end) => end()))
 })
 
+function isProblem(given: unknown): given is { readonly status: number } {
+  return typeof given === 'object' && given !== null && 'status' in given && typeof given.status === 'number'
+}
+
 /** `answer` gives the body for a request; undefined breaks the connection. */
 export async function standIn(answer: (asked: Asked) => unknown): Promise<StandIn> {
   const asked: Asked[] = []
@@ -35,7 +39,11 @@ export async function standIn(answer: (asked: Asked) => unknown): Promise<StandI
     asked.push(one)
     const given = answer(one)
     if (given === undefined) request.socket.destroy()
-    else response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(given))
+    // A problem has its status in it.
+    else
+      response
+        .writeHead(isProblem(given) ? given.status : 200, { 'content-type': 'application/json' })
+        .end(JSON.stringify(given))
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -231,3 +231,14 @@ describe('sluice subscriptions', () => {
     expect((await sluice(['subscriptions', 'list'], { env: nowhere })).code).toBe(4)
   })
 })
+
+test('what the broker cannot do is told by the capability', async () => {
+  const detail = 'This broker gives no exclusive assignment of keys.'
+  const { url } = await standIn(() => ({ status: 501, code: 'unsupported', detail, capability: 'exclusiveKeys' }))
+  const words = ['subscribe', 'orders', 'https://shop.example/hooks', '--ordering', 'key', '--url', url]
+  expect(await sluice(words)).toMatchObject({
+    code: 3,
+    stdout: '',
+    stderr: `sluice: ${detail} (unsupported: exclusiveKeys)\n`,
+  })
+})
