@@ -26,7 +26,7 @@ import { NatsGroups } from './groups.ts'
 import { NatsLog } from './log.ts'
 import { SubjectTemplate } from './names.ts'
 import { NatsPublisher } from './publish/publisher.ts'
-import { Streams } from './streams.ts'
+import { noLeader, Streams } from './streams.ts'
 
 const healthMs = 2000
 
@@ -104,7 +104,7 @@ export class NatsBroker implements Broker {
     const name = `STREAM.INFO.${known.stream}`
     const { cluster } = await this.#client.ask<{ cluster?: { leader?: string } }>(name, undefined, healthMs)
     if (cluster === undefined || cluster.leader) return
-    throw new GatewayError('unavailable', `The stream of ${topic} has no leader.`, { retryAfterMs: 1000 })
+    throw noLeader(`The stream of ${topic}`)
   }
 
   #checkSizes(events: readonly Event[]): void {

@@ -7,7 +7,7 @@ import { seqOf } from './cursor.ts'
 import { ApiError, isApiError, numbers } from './errors.ts'
 import { deadStream, deadSubject, gatewayName, laterSubject, matches, natsName, redriveSubject } from './names.ts'
 import { sequenceBefore, showStart } from './start.ts'
-import type { Streams, Topic } from './streams.ts'
+import { noLeader, type Streams, type Topic } from './streams.ts'
 
 /** The server gives an event again so much later than its lease ends: what a lease's last moment settles arrives before. */
 export const graceMs = 1000
@@ -197,10 +197,7 @@ export class NatsGroups implements Groups {
     const consumer = natsName(group)
     let info: ConsumerInfo
     try {
-      info = await this.#client.api<ConsumerInfo>(
-        `CONSUMER.INFO.${topic.stream}.${consumer}`,
-        'the description of the group',
-      )
+      info = await this.#client.retry('the description of the group', () => consumerInfo(this.#client, topic, consumer))
     } catch (error) {
       if (error instanceof GatewayError && isApiError(error.cause, numbers.consumerNotFound)) return undefined
       if (error instanceof GatewayError && error.code === 'not_found') this.#streams.forget(topic.name)
@@ -293,6 +290,16 @@ export class NatsGroups implements Groups {
       throw error
     }
   }
+}
+
+/**
+ * What whoever leads the consumer says of it, asked once. A replica that has just started answers before it takes part,
+ * without a cluster: as if nothing had ever been delivered.
+ */
+export async function consumerInfo(client: NatsClient, topic: Topic, consumer: string): Promise<ConsumerInfo> {
+  const info = await client.ask<ConsumerInfo>(`CONSUMER.INFO.${topic.stream}.${consumer}`)
+  if (topic.replicated && !info.cluster?.leader) throw noLeader(`The consumer ${consumer} of ${topic.name}`)
+  return info
 }
 
 /** The place before which the group has nothing unsettled. */

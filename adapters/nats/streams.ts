@@ -17,6 +17,7 @@ export interface Topic {
   /** Everything that the stream listens to. */
   readonly allSubjects: readonly string[]
   readonly deduplicates: boolean
+  readonly replicated: boolean
   readonly atomic: boolean
   readonly schedules: boolean
   /** Absent where only the server's limit counts. */
@@ -53,8 +54,8 @@ export class Streams {
     const info = await this.#client
       .api<StreamInfo>(`STREAM.INFO.${stream}`, 'the description of the topic')
       .catch((error) => {
-        this.forget(name)
         if (error instanceof GatewayError && error.code === 'not_found') {
+          this.forget(name)
           throw new GatewayError('not_found', `NATS has no stream ${stream} for the topic ${name}.`, {
             cause: error,
           })
@@ -68,7 +69,8 @@ export class Streams {
 }
 
 function topicFrom(name: string, { config, created }: StreamInfo): Topic {
-  const { subjects = [], retention, metadata = {}, max_msg_size, max_age, allow_atomic, allow_msg_schedules } = config
+  const { subjects = [], retention, metadata = {}, num_replicas } = config
+  const { max_msg_size, max_age, allow_atomic, allow_msg_schedules } = config
   if (retention !== 'limits') {
     const detail = `The stream ${config.name} deletes what was acknowledged (retention ${retention}): a topic needs one with retention limits.`
     throw new GatewayError('misconfigured', detail)
@@ -80,11 +82,16 @@ function topicFrom(name: string, { config, created }: StreamInfo): Topic {
     subjects: subjects.filter((subject) => !isOwnSubject(subject)),
     allSubjects: subjects,
     deduplicates: metadata[dedupMark] !== 'none',
+    replicated: num_replicas > 1,
     atomic: allow_atomic === true,
     schedules: allow_msg_schedules === true,
     maxMessageBytes: max_msg_size > 0 ? max_msg_size : undefined,
     maxAgeMs: max_age > 0 ? max_age / 1e6 : undefined,
   }
+}
+
+export function noLeader(what: string): GatewayError {
+  return new GatewayError('unavailable', `${what} has no leader.`, { retryAfterMs: 1000 })
 }
 
 /** Of a time with nanoseconds, as the server writes it: its digits, shorter. */

@@ -1,8 +1,9 @@
-import type { StreamInfo } from '@nats-io/jetstream'
-import { connect, type Msg, type NatsConnection } from '@nats-io/transport-node'
+import type { ConsumerInfo, StreamInfo } from '@nats-io/jetstream'
+import { connect, errors, type Msg, type NatsConnection } from '@nats-io/transport-node'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { NatsClient } from '../../adapters/nats/client.ts'
 import { nats } from '../../adapters/nats/index.ts'
+import type { Consumer } from '../../src/core/broker.ts'
 import { configOf } from '../brokers/nats-target.ts'
 import { type NatsCluster, startNats } from '../brokers/services/nats.ts'
 import { events } from '../conformance/events.ts'
@@ -132,6 +133,45 @@ test('under load the leader’s server is restarted, in order and by force: the 
   await checked(one)
 })
 
+test('what a replica says of a group before it takes part counts for nothing: the order of a key holds', {
+  timeout,
+}, async () => {
+  const one = await scene('key')
+  await one.publish(events(2, 'early', { partitionkey: 'k' }))
+  const lost = await one.broker.open(one.topic, group, { prefetch: 10 })
+  expect(await pulled(lost)).toBe('early-0')
+  // Its process dies with the first event; another one comes while a server has just been started again.
+  vi.spyOn(NatsClient.prototype, 'request').mockRejectedValue(new errors.TimeoutError())
+  await one.broker.close()
+  vi.restoreAllMocks()
+  const other = await nats.open(configOf(cluster, { ordering: 'key' }))
+  let before = 0
+  const ask = NatsClient.prototype.ask
+  vi.spyOn(NatsClient.prototype, 'ask').mockImplementation(async function (this: NatsClient, ...args) {
+    const answer = await ask.apply(this, args)
+    return args[0].startsWith('CONSUMER.INFO.') && before-- > 0 ? beforeTakingPart(answer as ConsumerInfo) : answer
+  } as typeof ask)
+  const consumer = await other.open(one.topic, group, { prefetch: 10 })
+  before = 3
+  await other.publish(one.topic, events(1, 'late', { partitionkey: 'k' }), { signal: AbortSignal.timeout(5000) })
+  expect(await pulled(consumer)).toBe('early-0')
+  await other.close()
+})
+
+async function pulled(consumer: Consumer): Promise<string> {
+  return until(30_000, 'an event comes', async () => {
+    const { deliveries } = await consumer.pull({ max: 10, waitMs: 1000, signal: AbortSignal.timeout(10_000) })
+    return deliveries[0]?.event.attributes.id
+  })
+}
+
+/** As nats-server 2.15 answers while it starts: the replica knows of the group, and nothing of its state. */
+function beforeTakingPart({ type, stream_name, name, created, config, ts }: ConsumerInfo & { type?: string }): object {
+  const nothing = { consumer_seq: 0, stream_seq: 0 }
+  const counts = { num_ack_pending: 0, num_redelivered: 0, num_waiting: 0, num_pending: 0 }
+  return { type, stream_name, name, created, config, delivered: nothing, ack_floor: nothing, ...counts, ts }
+}
+
 describe('inside the deduplication window', () => {
   test('a retry of what is stored, or may be, is a success, and nothing is there twice', { timeout }, async () => {
     const one = await scene()
@@ -199,6 +239,19 @@ describe('while the one server that has a topic is down', () => {
       await node.ready()
     }
   }
+
+  test('what was learnt of the topic holds: its health is not good, and a publish says that it may be tried again', {
+    timeout,
+  }, async () => {
+    const one = await scene('none', 1)
+    await one.publish(events(1, 'before'))
+    await whileDown(one.topic, async () => {
+      await expect(one.broker.admin!.describe(one.topic)).rejects.toMatchObject({ code: 'unavailable' })
+      await expect(one.broker.health()).rejects.toMatchObject({ code: 'unavailable' })
+      expect(await one.publish(events(1, 'during'), 1000)).toMatchObject([{ status: 'failed' }])
+    })
+    await healthy(one)
+  })
 
   test('nothing is said to be stored', { timeout }, async () => {
     const one = await scene('none', 1)

@@ -1,9 +1,8 @@
-import type { ConsumerInfo } from '@nats-io/jetstream'
 import type { Msg } from '@nats-io/transport-node'
-import { type GatewayError, keyOf, type SettleResult } from '../../../../src/core/index.ts'
+import { type GatewayError, keyOf, type Outcome, type SettleResult } from '../../../../src/core/index.ts'
 import { type NatsClient, pause } from '../../client.ts'
 import { decodeEvent } from '../../event.ts'
-import { graceMs, pinGroup, sliceMs } from '../../groups.ts'
+import { consumerInfo, graceMs, pinGroup, sliceMs } from '../../groups.ts'
 import { storedMessage, type Ticket } from '../../message.ts'
 import { Bell } from '../bell.ts'
 import { Requests } from '../requests.ts'
@@ -138,39 +137,43 @@ export class KeyedHub {
       : undefined
   }
 
-  async ack(entry: Entry): Promise<SettleResult> {
-    return this.#ended(entry, await this.#settler.apply(this.#leaseOf(entry), { kind: 'ack' }))
+  ack(entry: Entry): Promise<SettleResult> {
+    return this.#end(entry, { kind: 'ack' })
   }
 
-  async reject(entry: Entry, reason: string): Promise<SettleResult> {
-    return this.#ended(entry, await this.#settler.apply(this.#leaseOf(entry), { kind: 'reject', reason }))
+  reject(entry: Entry, reason: string): Promise<SettleResult> {
+    return this.#end(entry, { kind: 'reject', reason })
   }
 
   /** An event that has no attempts left is a dead letter then. */
   async nack(entry: Entry): Promise<SettleResult> {
     const { holder } = entry
     const { attempt, delivery } = entry.ticket
-    const lease = this.#leaseOf(entry)
-    if (attempt >= this.#settler.group.maxAttempts) {
-      return this.#ended(entry, await this.#settler.apply(lease, { kind: 'nack' }))
-    }
+    if (attempt >= this.#settler.group.maxAttempts) return this.#end(entry, { kind: 'nack' })
     // Before it is sent: the event may come again before the answer does.
     entry.holder = undefined
     entry.isAway = true
-    const result = await this.#settler.apply(lease, { kind: 'nack' })
+    const result = await this.#settler.apply(this.#leaseOf(entry), { kind: 'nack' })
     if (result.status === 'failed' && entry.ticket.delivery === delivery)
       Object.assign(entry, { holder, isAway: false })
     this.#demand.ring()
     return result
   }
 
-  #ended({ ticket }: Entry, result: SettleResult): SettleResult {
-    if (result.status === 'ok') {
-      this.#entries.delete(ticket.seq)
+  /** Where the server did not say that it is done, the event is given out again: its lease never ends, nobody else would. */
+  async #end(entry: Entry, outcome: Outcome): Promise<SettleResult> {
+    const { delivery, seq } = entry.ticket
+    let isDone = false
+    try {
+      const result = await this.#settler.apply(this.#leaseOf(entry), outcome)
+      isDone = result.status === 'ok'
+      return result
+    } finally {
+      if (isDone) this.#entries.delete(seq)
+      else if (entry.ticket.delivery === delivery) entry.holder = undefined
       this.bell.ring()
       this.#demand.ring()
     }
-    return result
   }
 
   #leaseOf({ message, ticket, expiresAt }: Entry) {
@@ -278,7 +281,7 @@ export class KeyedHub {
   async #recover(due: number): Promise<number> {
     const { topic, consumer } = this.#settler.group
     try {
-      const info = await this.#client.ask<ConsumerInfo>(`CONSUMER.INFO.${topic.stream}.${consumer}`)
+      const info = await consumerInfo(this.#client, topic, consumer)
       if (info.num_ack_pending <= this.#entries.size) {
         this.#isRecovering = false
         this.bell.ring()
