@@ -1,6 +1,7 @@
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { connect, headers } from '@nats-io/transport-node'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { connect, errors, headers } from '@nats-io/transport-node'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { NatsClient } from '../../adapters/nats/client.ts'
 import { nats } from '../../adapters/nats/index.ts'
 import type { Broker } from '../../src/core/broker.ts'
 import { event } from '../conformance/events.ts'
@@ -62,4 +63,74 @@ test('what others told the server with their message keeps it from no dead lette
   expect(await broker.deadLetters!.list('told', 'g', { limit: 10 })).toHaveLength(1)
   await consumer.close()
   await client.close()
+})
+
+test.each([
+  ['heard', true],
+  ['not heard', false],
+])(
+  'in the order of keys, an event whose settlement was %s, and not answered, comes again first',
+  async (how, isHeard) => {
+    const topic = `unanswered-${isHeard}`
+    const keyed = await nats.open(configOf(cluster, { ordering: 'key' }))
+    await keyed.admin!.ensure(topic, {})
+    await keyed.groups.create(topic, 'g', { ...group, leaseMs: 60_000 })
+    const events = ['first', 'second'].map((id) => event(id, { partitionkey: 'k' }))
+    await keyed.publish(topic, events, { signal: signal() })
+    const consumer = await keyed.open(topic, 'g', { prefetch: 100 })
+    const next = async () => (await consumer.pull({ max: 2, waitMs: 5000, signal: signal() })).deliveries
+    const settle = (receipt: string) => consumer.settle([{ receipt, outcome: { kind: 'ack' } }])
+    const [first] = await next()
+    const request = NatsClient.prototype.request
+    const spy = vi.spyOn(NatsClient.prototype, 'request').mockImplementation(async function (
+      this: NatsClient,
+      ...args
+    ) {
+      if (args[1] !== '+ACK') return request.apply(this, args)
+      if (isHeard) await request.apply(this, args)
+      throw new errors.TimeoutError()
+    })
+    expect(await settle(first!.receipt), how).toMatchObject([{ status: 'failed', error: { code: 'unavailable' } }])
+    spy.mockRestore()
+    for (const id of ['first', 'second']) {
+      const deliveries = await next()
+      expect(deliveries.map((one) => one.event.attributes.id)).toEqual([id])
+      expect(await settle(deliveries[0]!.receipt)).toEqual([{ status: 'ok' }])
+    }
+    expect(await keyed.groups.describe(topic, 'g')).toMatchObject({ lag: { events: 0 }, inFlight: 0 })
+    await keyed.close()
+  },
+)
+
+test('events of a key whose batch was stored, and not answered, may be stored: that is what is said', async () => {
+  await broker.admin!.ensure('batch-unanswered', {})
+  const events = Array.from({ length: 4 }, (_, i) => event(`e${i}`, { partitionkey: 'k' }))
+  let commits = 0
+  const send = NatsClient.prototype.send
+  const spy = vi.spyOn(NatsClient.prototype, 'send').mockImplementation(function (this: NatsClient, ...args) {
+    const isCommit = args[2]?.has('Nats-Batch-Commit') === true
+    const isHeard = isCommit && commits++ > 0
+    return send.call(this, args[0], args[1], args[2], isHeard ? args[3] : () => undefined)
+  })
+  const results = await broker.publish('batch-unanswered', events, { signal: AbortSignal.timeout(4000) })
+  spy.mockRestore()
+  expect(commits).toBe(2)
+  expect(results).toMatchObject(events.map(() => ({ status: 'unknown', error: { code: 'unknown_outcome' } })))
+  const again = await broker.publish('batch-unanswered', events, { signal: signal() })
+  expect(again).toMatchObject(events.map(() => ({ status: 'stored', duplicate: true })))
+})
+
+test('a publish that nobody takes ends in time, also where nobody tells of the stream either', async () => {
+  await broker.admin!.ensure('untold', {})
+  await broker.publish('untold', [event('e0')], { signal: signal() })
+  vi.spyOn(NatsClient.prototype, 'send').mockImplementation((subject, _payload, _headers, answered) => {
+    if (subject === 'untold') queueMicrotask(() => answered(new errors.NoRespondersError(subject)))
+    return () => undefined
+  })
+  const began = performance.now()
+  const results = await broker.publish('untold', [event('e1')], { signal: AbortSignal.timeout(500) })
+  const tookMs = performance.now() - began
+  vi.restoreAllMocks()
+  expect(results).toMatchObject([{ status: 'failed', error: { code: 'unavailable' } }])
+  expect(tookMs).toBeLessThan(2000)
 })

@@ -4,7 +4,7 @@ import { numbers } from '../errors.ts'
 import type { Topic } from '../streams.ts'
 import type { Call } from './call.ts'
 import { notStored, type Outgoing, stored } from './outgoing.ts'
-import type { Parcel, Sender } from './sender.ts'
+import { type Parcel, type Sender, unknown } from './sender.ts'
 
 /** What the server takes as one. */
 export const atomicMax = 1000
@@ -43,7 +43,10 @@ export async function publishBatch(
       verdict.number === numbers.atomicDuplicate ? await whichAreKnown(sender, topic, batch, call) : undefined
     if (known === undefined || (again && known.size === 0)) {
       const error = new GatewayError('unavailable', `The stream ${topic.stream} did not take the events as one.`)
-      for (const one of batch) results.set(one, notStored(one, 'failed', error))
+      // It is refused for what is stored, or is about to be: it may be all of it, by an attempt that was not answered.
+      const isUnknown = verdict.again || verdict.number === numbers.atomicDuplicate
+      for (const one of batch)
+        results.set(one, isUnknown ? notStored(one, 'unknown', unknown(error)) : notStored(one, 'failed', error))
       return
     }
     for (const [one, seq] of known) results.set(one, stored(one, seq, !verdict.again))

@@ -1,5 +1,5 @@
 import type { Msg } from '@nats-io/transport-node'
-import { GatewayError } from '../../../src/core/index.ts'
+import { GatewayError, unlessAborted } from '../../../src/core/index.ts'
 import { Interrupted, isUndone, type NatsClient, pause } from '../client.ts'
 import { type HeaderRecord, toHeaders } from '../codec.ts'
 import { ApiError, isApiError, isNoResponders, numbers } from '../errors.ts'
@@ -57,6 +57,8 @@ export class Sender {
     mine: readonly number[] = [],
   ): Promise<Verdict> {
     let perhaps = false
+    /** So may be the event by an earlier publish of it, which is still in process. */
+    let isOpen = false
     let reason: GatewayError | undefined
     for (let pauseMs = firstPauseMs; !call.isOver; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       try {
@@ -68,18 +70,19 @@ export class Sender {
         if (isApiError(error, ...mine)) return { status: 'refused', number: error.number, again: perhaps }
         const isAnswer = error instanceof ApiError
         perhaps ||= !isAnswer && !isUndone(error)
+        isOpen ||= perhaps || isApiError(error, numbers.duplicateInProcess)
         reason = this.#client.explain(error, 'the publish')
         if (this.#client.closed || (perhaps && !repeatable)) break
-        if (isAnswer && !passes(error)) return { status: perhaps ? 'unknown' : 'failed', error: reason }
+        if (isAnswer && !passes(error)) return { status: isOpen ? 'unknown' : 'failed', error: reason }
         if (!isAnswer && reason.code !== 'unavailable') break
         if (isNoResponders(error)) {
-          const missing = await this.#missing(name)
-          if (missing !== undefined) return { status: perhaps ? 'unknown' : 'failed', error: missing }
+          const missing = await unlessAborted(this.#missing(name), call.signal)
+          if (missing !== undefined) return { status: isOpen ? 'unknown' : 'failed', error: missing }
         }
       }
       await pause(pauseMs, call.signal)
     }
-    if (perhaps) return { status: 'unknown', error: unknown(reason) }
+    if (isOpen) return { status: 'unknown', error: unknown(reason) }
     const over = new GatewayError('unavailable', 'NATS did not take the event in time; nothing was stored.', {
       retryAfterMs: 1000,
     })
@@ -134,7 +137,7 @@ function passes(error: ApiError): boolean {
   return error.number === numbers.duplicateInProcess || error.status === tooMany
 }
 
-function unknown(reason: GatewayError | undefined): GatewayError {
+export function unknown(reason: GatewayError | undefined): GatewayError {
   const detail = 'NATS did not answer; it may have stored the event. Publish it again with the same id.'
   return new GatewayError('unknown_outcome', detail, { cause: reason })
 }

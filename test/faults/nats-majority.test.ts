@@ -1,0 +1,3 @@
+import { majorityFaults } from './nats/majority.ts'
+
+majorityFaults([['both followers', 'key']], 1)
