@@ -1,5 +1,5 @@
 import type { DeclaredBridge } from '../bridges/plan.ts'
-import { bind, type Rebinding, type Remembered } from '../config/bindings.ts'
+import { bind, type Rebinding, type Remembered, takenPlaces } from '../config/bindings.ts'
 import { type OpenedBroker, openBrokers, prepareBrokers, type ReadyBroker } from '../config/brokers.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
@@ -119,21 +119,21 @@ async function* checkTopics(
   peeked: Peeked,
 ): AsyncGenerator<Finding> {
   const isConfigured = (name: string): boolean => loaded.config.brokers[name] !== undefined
-  for (const [name, topic] of Object.entries(loaded.config.topics)) {
+  const places = Object.entries(loaded.config.topics).map(([name, topic]) => {
+    const { abandon = false, drainFrom } = topic
+    const place = { name, brokerName: topic.broker, brokerTopic: topic.name ?? name, abandon }
+    const bound = { ...place, ...(drainFrom !== undefined && { drainFrom }) }
+    return { topic, bound, rebinding: bind(bound, rememberedOf(name, peeked), isConfigured, systemClock.now()) }
+  })
+  const drained = places.flatMap(({ rebinding }) => (typeof rebinding === 'string' ? [] : (rebinding.drain ?? [])))
+  for (const { topic, bound, rebinding } of places) {
+    const { name } = bound
     const seen = brokers.get(topic.broker)
     if (seen === undefined) {
       yield { check: 'topic', name, ok: false, detail: `its broker ${topic.broker} could not be checked` }
       continue
     }
-    const { abandon = false, drainFrom } = topic
-    const place = { name, brokerName: topic.broker, brokerTopic: topic.name ?? name, abandon }
-    const rebinding = bind(
-      { ...place, ...(drainFrom !== undefined && { drainFrom }) },
-      rememberedOf(name, peeked),
-      isConfigured,
-      systemClock.now(),
-    )
-    const faults = typeof rebinding === 'string' ? [rebinding] : []
+    const faults = typeof rebinding === 'string' ? [rebinding] : takenPlaces(bound, drained)
     if ('opened' in seen) {
       const declared = declaredTopics({ [name]: topic }, new Map([[topic.broker, seen.opened]]))
       faults.push(...(await refusals(declared)))

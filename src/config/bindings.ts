@@ -65,6 +65,17 @@ to have them consumed first, or abandon: true to leave them behind.`
   return { binding: next, moved: known, drain: { ...known, since: now } }
 }
 
+/** Why a topic cannot be where it is declared: its groups would be given what others are still drained of there. */
+export function takenPlaces({ name, brokerName, brokerTopic }: Bound, drains: readonly Drain[]): string[] {
+  return drains
+    .filter((drain) => drain.topic !== name && drain.broker === brokerName && drain.name === brokerTopic)
+    .map(
+      ({ topic }) =>
+        `Topic ${name} on broker ${brokerName}: topic ${topic} is still drained from ${brokerTopic} there. Give ${name} another \
+name under topics.${name}, or wait until that is empty.`,
+    )
+}
+
 function unconfigured(topic: string, broker: string): string {
   return `Topic ${topic} is drained from broker ${broker}, which is not under brokers: put it back until that is empty, \
 or say abandon: true under topics.${topic} to leave behind what it has.`

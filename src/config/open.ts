@@ -5,7 +5,7 @@ import type { Limits } from '../core/limits.ts'
 import type { Logger } from '../core/logger.ts'
 import type { PublisherHooks } from '../core/topic.ts'
 import type { AdapterRegistry } from './adapters.ts'
-import { bind, type Rebinding, type Remembered } from './bindings.ts'
+import { bind, type Rebinding, type Remembered, takenPlaces } from './bindings.ts'
 import { type OpenedBroker, openBrokers, prepareBrokers } from './brokers.ts'
 import type { LoadedConfig } from './load.ts'
 import { type LeaseHolder, type OldPlace, type TopicPlace, TopicTable } from './registry.ts'
@@ -87,7 +87,10 @@ async function openTopics(
     if (typeof rebinding === 'string') faults.push(rebinding)
     else rebound.push({ topic, rebinding })
   }
-  for (const one of rebound) faults.push(...(await refusalsOfSwap(one, context, brokers)))
+  const drained = rebound.flatMap(({ rebinding: { drain } }) => drain ?? [])
+  for (const one of rebound) {
+    faults.push(...takenPlaces(one.topic, drained), ...(await refusalsOfSwap(one, context, brokers)))
+  }
   if (faults.length > 0) throw new GatewayError('misconfigured', faults.join('\n'))
 
   const creator = context.createOn === undefined ? undefined : brokers.get(context.createOn)

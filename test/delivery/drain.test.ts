@@ -235,6 +235,10 @@ test('once drained, the old broker is not needed any more; what is swapped while
   await expect(gateway.start({ idle: { broker: 'three', drainFrom: 'one' } })).rejects.toThrow(
     'still drained from broker two',
   )
+  const other = { broker: 'two', name: 'idle' }
+  await expect(gateway.start({ idle: { broker: 'one', drainFrom: 'two' }, other })).rejects.toThrow(
+    'Topic other on broker two: topic idle is still drained from idle there',
+  )
   await gateway.start({ idle: { broker: 'one', abandon: true } })
   expect(await gateway.show('idle')).toMatchObject({ broker: 'one', epoch: 3 })
   expect((await gateway.show('idle')).draining).toBeUndefined()

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { bind } from '../../../src/config/bindings.ts'
+import { bind, takenPlaces } from '../../../src/config/bindings.ts'
 import { type Subscriber, swapRefusals } from '../../../src/config/swap.ts'
 import type { Broker, Capabilities } from '../../../src/core/broker.ts'
 import { FixtureBroker } from '../../fixtures/fixture-broker.ts'
@@ -52,6 +52,14 @@ test.each([
 test('what is drained still needs its broker', () => {
   const refusal = bind({ ...topic, brokerName: 'a' }, { binding: known, drain }, isGone, 9)
   expect(refusal).toMatch(/drained from broker z, which is not under brokers: put it back .*abandon: true/)
+})
+
+test('where one topic is drained from, no other may be', () => {
+  const other = { name: 'o', brokerName: 'z', brokerTopic: 't', abandon: false }
+  expect(takenPlaces(other, [drain])).toEqual([expect.stringMatching(/^Topic o on broker z: topic t is still drained/)])
+  expect(takenPlaces({ ...other, brokerTopic: 'o' }, [drain])).toEqual([])
+  expect(takenPlaces({ ...other, brokerName: 'a' }, [drain])).toEqual([])
+  expect(takenPlaces({ ...other, name: 't' }, [drain])).toEqual([])
 })
 
 function side(brokerName: string, capabilities: Partial<Capabilities> = {}) {
