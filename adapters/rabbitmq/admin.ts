@@ -9,6 +9,7 @@ import {
 import type { Config } from './config.ts'
 import { isMissing, translate } from './errors.ts'
 import type { Link } from './link.ts'
+import { checkName } from './names.ts'
 
 /** Exchanges that are called so the server made; they can be used, and none be added. */
 const reserved = 'amq.'
@@ -72,6 +73,7 @@ export class RabbitAdmin implements Admin {
   }
 
   async #has(topic: string): Promise<boolean> {
+    checkName(topic)
     try {
       await this.#link.with((channel) => channel.checkExchange(topic))
       return true

@@ -34,6 +34,16 @@ describe('an exchange', () => {
     await expect(admin!.ensure('amq.orders', {})).rejects.toMatchObject(refused)
   })
 
+  test('has a name of which those of its queues can be made', async () => {
+    const { admin, groups } = await at.open()
+    for (const name of ['orders:g', 'x'.repeat(181)]) {
+      const refused = { code: 'invalid_argument', message: expect.stringMatching(/180 bytes, and no colon.*\(name\)/) }
+      await expect(admin!.ensure(name, {})).rejects.toMatchObject(refused)
+      await expect(admin!.describe(name)).rejects.toMatchObject(refused)
+      await expect(groups.create(name, 'g', groupOptions)).rejects.toMatchObject(refused)
+    }
+  })
+
   test('of type direct takes the keys that it is bound by, and says so of others', async () => {
     const broker = await at.open({ exchange: 'direct', bindings: ['order.placed', 'order.paid'] })
     const topic = await topicOn(broker, 'direct')
