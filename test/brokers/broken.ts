@@ -158,6 +158,7 @@ export function ignoresWindows(broker: Broker): Broker {
 export function countsInFlightAsDone(broker: Broker): Broker {
   const { groups } = broker
   const seek = groups.seek?.bind(groups)
+  const hasDelayed = groups.hasDelayed?.bind(groups)
   return changed(broker, {
     groups: {
       create: (topic, group, options) => groups.create(topic, group, options),
@@ -168,6 +169,7 @@ export function countsInFlightAsDone(broker: Broker): Broker {
       list: (topic) => groups.list(topic),
       delete: (topic, group) => groups.delete(topic, group),
       ...(seek && { seek }),
+      ...(hasDelayed && { hasDelayed }),
     },
   })
 }
