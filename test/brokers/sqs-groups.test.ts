@@ -1,6 +1,7 @@
 import { GetQueueUrlCommand, ListQueueTagsCommand, SendMessageCommand, TagQueueCommand } from '@aws-sdk/client-sqs'
 import { expect, test } from 'vitest'
 import { event, events } from '../conformance/events.ts'
+import { until } from '../conformance/waiting.ts'
 import { group, idsOf, publish, pull, take, workbench } from './sqs/workbench.ts'
 
 // A plain queue, and the one group that it belongs to.
@@ -53,6 +54,18 @@ test('it starts at the end: what gateways put there before is deleted, and what 
   const bodies = taken.map(({ event: { attributes, data } }) => data?.toString() ?? attributes.id)
   expect(bodies.sort()).toEqual(['a job of somebody else', 'after'])
   expect(await pull(consumer)).toEqual([])
+})
+
+test('whether events are still to come to it, because they are delayed, is told until they are due', async () => {
+  const broker = await bench.open()
+  const topic = await bench.topic(broker)
+  await broker.groups.create(topic, group, options)
+  const hasDelayed = () => broker.groups.hasDelayed!(topic, group)
+  expect(await hasDelayed()).toBe(false)
+  await broker.publish(topic, [event('late')], { delayMs: 5000, signal: AbortSignal.timeout(20_000) })
+  expect(await hasDelayed()).toBe(true)
+  await until(20_000, 'it is due', async () => !(await hasDelayed()))
+  expect(idsOf(await pull(await broker.open(topic, group, { prefetch: 10 })))).toEqual(['late'])
 })
 
 test('one that was not made to its end is not there, and is made to its end when it is asked for again', async () => {

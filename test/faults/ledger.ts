@@ -103,7 +103,9 @@ export class Ledger {
       if (key === undefined) continue
       const last = lastOfKey.get(key)
       if (last !== undefined && last.place > entry.place) {
-        violations.push({ kind: 'reordered', token, detail: `comes after ${last.published.token} of key ${key}` })
+        const { token: later } = last.published
+        const detail = `at ${event.position} comes after ${later} of key ${key}, at ${found.get(later)?.position}`
+        violations.push({ kind: 'reordered', token, detail })
       }
       lastOfKey.set(key, entry)
     }

@@ -9,7 +9,7 @@ import { type NatsCluster, startNats } from '../brokers/services/nats.ts'
 import { events } from '../conformance/events.ts'
 import { seedOfRun } from '../conformance/random.ts'
 import { until } from '../conformance/waiting.ts'
-import { group, groupOptions, type Ordering, Scene, summary } from './nats/scene.ts'
+import { checked, group, groupOptions, healthy, type Ordering, Scene, summary } from './nats/scene.ts'
 
 // Fault 9: the leader steps down, the consumer is deleted, a server is restarted. Fault 10: a retry and a redrive inside
 // the deduplication window.
@@ -64,25 +64,6 @@ async function restart(name: string, end: 'stop' | 'kill'): Promise<void> {
   await node.ready()
 }
 
-async function healthy({ broker }: Scene): Promise<void> {
-  await until(30_000, 'publishing works', () =>
-    broker.health().then(
-      () => true,
-      () => false,
-    ),
-  )
-}
-
-async function checked(one: Scene): Promise<void> {
-  const report = await one.check()
-  const line = `${summary(seed, report)}, faults ${[...one.worker.faults]}`
-  console.log(line)
-  expect(one.load.violations).toEqual([])
-  expect(report.violations.slice(0, 10), line).toEqual([])
-  expect(one.worker.again, line).toEqual([])
-  expect(report.acknowledged).toBeGreaterThan(500)
-}
-
 describe.each<[how: string, ordering: Ordering]>([
   ['in no order', 'none'],
   ['in the order of keys', 'key'],
@@ -97,7 +78,7 @@ describe.each<[how: string, ordering: Ordering]>([
       await api(`CONSUMER.LEADER.STEPDOWN.${one.topic}.${group}`)
       await one.recovered()
     }
-    await checked(one)
+    await checked(one, seed)
   })
 
   test('the consumer is deleted by hand: it is said so, and the group that is made again goes on', {
@@ -115,7 +96,7 @@ describe.each<[how: string, ordering: Ordering]>([
     one.worker.forget()
     expect(await one.broker.groups.create(one.topic, group, groupOptions)).toBe(true)
     await one.recovered()
-    await checked(one)
+    await checked(one, seed)
   })
 })
 
@@ -130,7 +111,7 @@ test('under load the leader’s server is restarted, in order and by force: the 
     await restart(await leaderOf(one.topic), end)
     await one.recovered()
   }
-  await checked(one)
+  await checked(one, seed)
 })
 
 test('what a replica says of a group before it takes part counts for nothing: the order of a key holds', {

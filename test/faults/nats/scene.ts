@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { expect } from 'vitest'
 import { nats } from '../../../adapters/nats/index.ts'
 import type { Broker, TopicSpec } from '../../../src/core/broker.ts'
 import type { Event } from '../../../src/core/event.ts'
@@ -86,6 +87,26 @@ export class Scene {
     await this.worker.stop()
     await this.broker.close()
   }
+}
+
+export async function healthy({ broker }: Scene): Promise<void> {
+  await until(recoverMs, 'its health is good', () =>
+    broker.health().then(
+      () => true,
+      () => false,
+    ),
+  )
+}
+
+/** Ends a scene by its invariants: nothing acknowledged is lost, nothing settled comes again, keys are in order. */
+export async function checked(one: Scene, seed: number): Promise<void> {
+  const report = await one.check()
+  const line = `${summary(seed, report)}, faults ${[...one.worker.faults]}`
+  console.log(line)
+  expect(one.load.violations).toEqual([])
+  expect(report.violations.slice(0, 10), line).toEqual([])
+  expect(one.worker.again, line).toEqual([])
+  expect(report.acknowledged).toBeGreaterThan(200)
 }
 
 export function summary(seed: number, { violations, ...counts }: Report): string {
