@@ -10,6 +10,8 @@ export interface Entry {
   holder: object | undefined
   /** It was given back to the server, and comes again. */
   isAway: boolean
+  /** The server was asked to settle it; `unknown` where it did not say whether it has. */
+  ending: 'asked' | 'unknown' | undefined
   /** When the server would give it to somebody else, unless it hears of it before. */
   expiresAt: number
 }
@@ -22,6 +24,17 @@ export class Entries {
 
   get size(): number {
     return this.#all.size
+  }
+
+  /** How many the server has for certain: one that it was asked to settle may be gone there. */
+  get unsettled(): number {
+    let count = 0
+    for (const { ending } of this.#all.values()) if (ending === undefined) count++
+    return count
+  }
+
+  get inDoubt(): Entry[] {
+    return this.inOrder.filter(({ ending }) => ending === 'unknown')
   }
 
   /** In the order of their places. */
@@ -68,7 +81,7 @@ export class Entries {
     const found: Entry[] = []
     for (const entry of this.#all.values()) {
       if (found.length >= max) break
-      if (entry.holder !== undefined || entry.isAway) continue
+      if (entry.holder !== undefined || entry.isAway || entry.ending !== undefined) continue
       if (holdKeys && entry.key !== undefined && this.#keys.get(entry.key)![0] !== entry.ticket.seq) continue
       found.push(entry)
     }

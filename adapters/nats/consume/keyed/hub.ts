@@ -22,6 +22,8 @@ const maxDue = 500
 /** An answer that there is nothing is waited for so long. */
 export const patienceMs = 5000
 
+const fresh = { holder: undefined, isAway: false, ending: undefined } as const
+
 /** Somebody who waits for events. */
 export interface Waiting {
   readonly wanted: number
@@ -48,7 +50,12 @@ export class KeyedHub {
   fault: GatewayError | undefined
   #members = 0
   #pin: string | undefined
-  /** Since it was pinned: what others had and did not settle comes first, once all of it is here. */
+  /** The number of the delivery that comes next: the server counts them. */
+  #due = 1
+  /**
+   * The server may have events unsettled that are not here: others had them before this one was pinned, or they were lost on
+   * their way. They are earlier than what is fresh: nothing is given out until all of them are here.
+   */
   #isRecovering = false
   #epoch = 1
   #revoked = new AbortController()
@@ -160,17 +167,21 @@ export class KeyedHub {
     return result
   }
 
-  /** Where the server did not say that it is done, the event is given out again: its lease never ends, nobody else would. */
+  /** Where the server did not say that it is done, it is asked for the event again: nobody else would be given it. */
   async #end(entry: Entry, outcome: Outcome): Promise<SettleResult> {
     const { delivery, seq } = entry.ticket
     let isDone = false
+    entry.ending = 'asked'
     try {
       const result = await this.#settler.apply(this.#leaseOf(entry), outcome)
       isDone = result.status === 'ok'
       return result
     } finally {
       if (isDone) this.#entries.delete(seq)
-      else if (entry.ticket.delivery === delivery) entry.holder = undefined
+      else if (entry.ticket.delivery === delivery) {
+        Object.assign(entry, { holder: undefined, ending: 'unknown' })
+        this.#isRecovering = true
+      }
       this.bell.ring()
       this.#demand.ring()
     }
@@ -247,23 +258,22 @@ export class KeyedHub {
 
   #arrive(message: Msg, ticket: Ticket, askedAt: number): void {
     const pin = message.headers?.get('Nats-Pin-Id')
-    if (pin !== undefined && pin !== '' && pin !== this.#pin) {
-      // Whoever was pinned before may have left events unsettled that come first.
-      this.#pin = pin
-      this.#isRecovering = true
-    }
+    // Whoever was pinned before may have left events unsettled; a delivery that is left out was lost on its way.
+    if (pin !== this.#pin || ticket.delivery !== this.#due) this.#isRecovering = true
+    this.#pin = pin
+    this.#due = ticket.delivery + 1
     const { topic, maxAttempts, leaseMs } = this.#settler.group
     const expiresAt = askedAt + leaseMs
     if (ticket.attempt > maxAttempts) {
-      void this.#bury({ message, ticket, expiresAt, key: undefined, holder: undefined, isAway: false })
+      void this.#bury({ ...fresh, message, ticket, expiresAt, key: undefined })
       return
     }
     const known = this.#entries.get(ticket.seq)
     if (known !== undefined) {
-      Object.assign(known, { message, ticket, holder: undefined, isAway: false, expiresAt })
+      Object.assign(known, { ...fresh, message, ticket, expiresAt })
     } else {
       const key = keyOf(decodeEvent(storedMessage(message, ticket), topic.name))
-      this.#entries.add({ key, message, ticket, holder: undefined, isAway: false, expiresAt })
+      this.#entries.add({ ...fresh, key, message, ticket, expiresAt })
     }
     if (!this.#isRecovering) this.bell.ring()
   }
@@ -274,15 +284,16 @@ export class KeyedHub {
   }
 
   /**
-   * Over once the server has nothing unsettled that is not here. What others had comes again when its lease ends, and
-   * before what is fresh: while such events come, more are asked for at once; until then one at a time, which keeps the pin.
-   * Answers how many to ask for next.
+   * Over once the server has nothing unsettled that is not here. That comes again when its lease ends, and before what is
+   * fresh: while such events come, more are asked for at once; until then one at a time, which keeps the pin. Answers how
+   * many to ask for next.
    */
   async #recover(due: number): Promise<number> {
     const { topic, consumer } = this.#settler.group
     try {
+      await this.#askAgain()
       const info = await consumerInfo(this.#client, topic, consumer)
-      if (info.num_ack_pending <= this.#entries.size) {
+      if (info.num_ack_pending <= this.#entries.unsettled) {
         this.#isRecovering = false
         this.bell.ring()
         return 1
@@ -296,11 +307,22 @@ export class KeyedHub {
     return 1
   }
 
+  /** What may be settled or not is given back: it comes again, or the server does not count it. */
+  async #askAgain(): Promise<void> {
+    await Promise.all(
+      this.#entries.inDoubt.map(async (entry) => {
+        await this.#settler.giveBack(entry.message.reply!)
+        const { seq } = entry.ticket
+        if (entry.ending === 'unknown' && this.#entries.get(seq) === entry) this.#entries.delete(seq)
+      }),
+    )
+  }
+
   /** Everything that is here stays here. What cannot be prolonged in time belongs to somebody else: then all of it does. */
   async #keepLeases(): Promise<void> {
     const { leaseMs } = this.#settler.group
     const now = Date.now()
-    const here = this.#entries.inOrder.filter(({ isAway }) => !isAway)
+    const here = this.#entries.inOrder.filter(({ isAway, ending }) => !isAway && ending !== 'unknown')
     if (here.some(({ expiresAt }) => expiresAt <= now)) {
       this.#revoke()
       return
