@@ -32,8 +32,7 @@ const none = Buffer.alloc(0)
 
 /**
  * An event in the binary mode of the CloudEvents AMQP binding. Integers have 32 bits: the client's shortest form is read
- * as unsigned by others. Throws `headers_too_large` where its attributes do not
- * fit into one frame.
+ * as unsigned by others. Throws `too_large` where its attributes do not fit into one frame.
  */
 export function encodeEvent({ attributes, data }: Event, frameMax: number): Message {
   const headers: Record<string, unknown> = {}
@@ -66,7 +65,7 @@ export function encodeEvent({ attributes, data }: Event, frameMax: number): Mess
 }
 
 function tooLarge(detail: string): GatewayError {
-  return new GatewayError('headers_too_large', detail)
+  return new GatewayError('too_large', detail)
 }
 
 function bufferOf(data: Uint8Array): Buffer {

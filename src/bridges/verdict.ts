@@ -7,7 +7,6 @@ const ownFaults: ReadonlySet<ErrorCode> = new Set([
   'too_large',
   'unsupported',
   'unsupported_media_type',
-  'headers_too_large',
 ])
 
 /**

@@ -138,7 +138,6 @@ const attributes: Scenario = {
 const clientErrors: ReadonlySet<string> = new Set([
   'invalid_argument',
   'too_large',
-  'headers_too_large',
   'unprocessable',
   'unsupported',
 ])

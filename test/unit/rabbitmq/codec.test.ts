@@ -46,7 +46,7 @@ describe('an event as a message', () => {
   ])('fits into %s or is refused', (_, frame, fits, over) => {
     const sized = (bytes: number) => event('a', { big: 'x'.repeat(bytes) })
     expect(() => encodeEvent(sized(fits), frame)).not.toThrow()
-    expect(() => encodeEvent(sized(over), frame)).toThrow(expect.objectContaining({ code: 'headers_too_large' }))
+    expect(() => encodeEvent(sized(over), frame)).toThrow(expect.objectContaining({ code: 'too_large' }))
   })
 
   test('is known again when it is given back', () => {
