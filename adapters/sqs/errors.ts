@@ -41,6 +41,8 @@ const unknownCaller =
 const throttled =
   /^(Throttl\w*|RequestThrottled\w*|RequestLimitExceeded|TooManyRequests\w*|OverLimit|SlowDown|KmsThrottled|KMSThrottling\w*)$/
 const tooLarge = /^(BatchRequestTooLong|MessageTooLong|BatchRequestTooLongException|RequestEntityTooLarge)$/
+/** How either protocol answers what a server has not at all. */
+const unheardOf = /^(InvalidAction|UnknownOperation(Exception)?)$/
 const lost = /^(ReceiptHandleIsInvalid|MessageNotInflight)$/
 const unsent =
   /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ERR_TLS_CERT_ALTNAME_INVALID|SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_VERIFY_LEAF_SIGNATURE|CERT_HAS_EXPIRED)$/
@@ -98,6 +100,10 @@ function codeOf(name: string, message: string, action: string): Known | undefine
       code: 'misconfigured',
       detail: `AWS does not accept the credentials, or there are none (${name}): set credentials.`,
     }
+  }
+  if (unheardOf.test(name) && action.startsWith('sns:')) {
+    const detail = `What answers at endpoint does not speak SNS (it knows no ${action}): leave out sns, or set endpoint to what speaks both SQS and SNS.`
+    return { code: 'misconfigured', detail }
   }
   if (throttled.test(name)) return { code: 'throttled', detail: `AWS throttles ${action}.`, retryAfterMs }
   if (

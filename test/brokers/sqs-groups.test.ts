@@ -98,3 +98,10 @@ test('a group that is deleted here takes its consumers and its dead letters with
   await broker.groups.create(topic, 'next', options)
   expect(await broker.deadLetters!.list(topic, 'next', { limit: 10 })).toEqual([])
 })
+
+test('where SNS is asked for, an endpoint that has none says so at boot, and what to do', async () => {
+  await expect(bench.open({ sns: true })).rejects.toMatchObject({
+    code: 'misconfigured',
+    message: expect.stringMatching(/not speak SNS .*sns:ListTopics.*: leave out sns, or set endpoint/),
+  })
+})

@@ -52,6 +52,15 @@ test('a missing permission is named, and a name that is free again only later sa
   expect(translate(thrown('QueueDeletedRecently', 400), 'sqs:CreateQueue').retryAfterMs).toBe(60_000)
 })
 
+test.each(['InvalidAction', 'UnknownOperationException'])('%s: an endpoint without SNS is told as that', (name) => {
+  const error = translate(thrown(name, 400, 'Unknown action: ListTopics'), 'sns:ListTopics')
+  expect(error).toMatchObject({
+    code: 'misconfigured',
+    message: expect.stringMatching(/not speak SNS .*: leave out sns/),
+  })
+  expect(translate(thrown(name, 400), 'sqs:ListQueues').code).toBe('unprocessable')
+})
+
 test('no secret of the answer comes through', () => {
   const leaking = thrown('InvalidClientTokenId', 403, 'The security token AKIAEXAMPLE is invalid')
   expect(translate(leaking, 'sqs:ListQueues').message).not.toContain('AKIA')
