@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import { GatewayError, toGatewayError } from '../core/errors.ts'
 import type { AdapterRegistry, BrokerAdapter } from './adapters.ts'
 import type { LoadedConfig } from './load.ts'
+import { didYouMean } from './near.ts'
 import { ConfigError, type Problem } from './problems.ts'
 
 /** A broker of the configuration whose own keys are valid. */
@@ -24,7 +25,7 @@ export async function prepareBrokers(loaded: LoadedConfig, registry: AdapterRegi
   for (const [name, entry] of Object.entries(loaded.config.brokers)) {
     const path = ['brokers', name]
     if (!registry.types.includes(entry.type)) {
-      const detail = `there is no adapter ${entry.type}; this gateway has: ${registry.types.join(', ')}`
+      const detail = `there is no adapter ${entry.type}; this gateway has: ${registry.types.join(', ')}${didYouMean(entry.type, registry.types)}`
       problems.push({ path: [...path, 'type'], detail, place: loaded.source.place([...path, 'type']) })
       continue
     }

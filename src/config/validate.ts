@@ -1,4 +1,5 @@
-import type { z } from 'zod'
+import { z } from 'zod'
+import { didYouMean } from './near.ts'
 import type { Path, Problem } from './problems.ts'
 import type { Source } from './source.ts'
 
@@ -34,7 +35,9 @@ export function validate<T extends z.ZodType>(
 function toProblems(issue: z.core.$ZodIssue, base: Path, source: Source): Problem[] {
   const path = [...base, ...issue.path]
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => problem([...path, key], unknownField(issue), source))
+    // A line for each of them, where the schema has no text of its own.
+    const lines = issue.message.split('\n')
+    return issue.keys.map((key, i) => problem([...path, key], lines[i] ?? issue.message, source))
   }
   // Of several forms that a field may have, the one that came closest says what is wrong.
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
@@ -56,14 +59,14 @@ function problem(path: Path, detail: string, source: Source): Problem {
   return { path, detail, place: source.place(path) }
 }
 
-function unknownField(issue: z.core.$ZodIssue): string {
-  return issue.message.startsWith('Unrecognized') ? 'there is no such field' : issue.message
-}
-
 /** Texts that never repeat the value, which may be a secret. */
 function explain(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code === 'invalid_type') {
     return issue.input === undefined ? 'is required' : `must be ${article(String(issue.expected))}`
+  }
+  if (issue.code === 'unrecognized_keys') {
+    const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape) : []
+    return issue.keys.map((key) => `there is no such field${didYouMean(key, known)}`).join('\n')
   }
   if (issue.code === 'invalid_value') return `must be ${issue.values.map(String).join(' or ')}`
   return undefined

@@ -133,6 +133,28 @@ describe('a configuration', () => {
     ])
   })
 
+  test.each([
+    ['topics: {}\nbroker: {}', 'broker: there is no such field. Did you mean brokers?'],
+    ['Topics: {}', 'Topics: there is no such field. Did you mean topics?'],
+    ['encryption_key: x', 'encryption_key: there is no such field. Did you mean encryptionKey?'],
+    ['listen: { prot: 1 }', 'listen.prot: there is no such field. Did you mean port?'],
+    ['brokers: { b: { type: x } }\ntopics: { a: { broker: b, ensur: {} } }', 'Did you mean ensure?'],
+    ['store: { type: sqlite, pth: x }', 'store.pth: there is no such field. Did you mean path?'],
+    ['keys: [{ name: a, hsah: b }]', 'keys[0].hsah: there is no such field. Did you mean hash?'],
+  ])('%j: what was meant is said', async (text, expected) => {
+    expect((await faults(text)).join('\n')).toContain(expected)
+  })
+
+  test('where several fields are unknown, each has what is near to it, and what is near to nothing has nothing', async () => {
+    expect(await faults('listen: { hots: x }\nstor: {}\nfar: 1\nconstructor: 1\nlimit: {}')).toEqual([
+      'c.yaml:1:11: listen.hots: there is no such field. Did you mean host?',
+      'c.yaml:2:1: stor: there is no such field. Did you mean store?',
+      'c.yaml:3:1: far: there is no such field',
+      'c.yaml:4:1: constructor: there is no such field',
+      'c.yaml:5:1: limit: there is no such field. Did you mean limits?',
+    ])
+  })
+
   test('never repeats a value, which may be a secret', async () => {
     const secret = 'hunter2'
     const lines = await faults(

@@ -113,11 +113,18 @@ describe('opening a configuration', () => {
 
   test('refuses what has no adapter, and wrong keys of an adapter, by their fields', async () => {
     const { message } = await new World().refusal({
-      brokers: { a: { type: 'kafka' }, b: { type: 'fixture', di: 'b' } },
+      brokers: {
+        a: { type: 'kafka' },
+        b: { type: 'fixture', di: 'b' },
+        c: { type: 'Fixtur' },
+        d: { type: 'fixture', Id: 'd' },
+      },
     })
     expect(message).toContain('brokers.a.type: there is no adapter kafka; this gateway has: fixture, broken')
     expect(message).toContain('brokers.b.di: there is no such field')
     expect(message).toContain('brokers.b.id: is required')
+    expect(message).toMatch(/brokers\.c\.type: there is no adapter Fixtur; .* Did you mean fixture\?$/m)
+    expect(message).toContain('brokers.d.Id: there is no such field. Did you mean id?')
   })
 
   test('closes the brokers that opened where another does not, and names that one', async () => {
