@@ -40,7 +40,13 @@ export interface PublishOptions {
 
 export type PublishResult =
   | { readonly id: string; readonly status: 'stored'; readonly duplicate?: true; readonly position?: string }
-  | { readonly id: string; readonly status: 'failed' | 'unknown'; readonly error: ItemError }
+  | {
+      readonly id: string
+      readonly status: 'failed' | 'unknown'
+      readonly error: ItemError
+      /** Which one is missing; only with `unsupported`. */
+      readonly capability?: string
+    }
 
 /** Where a group or a read begins. A cursor is exclusive, a time inclusive (of when the broker stored the event). */
 export type Start = 'earliest' | 'latest' | Date | { readonly cursor: string }

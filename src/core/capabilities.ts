@@ -47,14 +47,15 @@ export function requireDeadLetters(
   return broker.deadLetters
 }
 
-export function requireOutcome({ reject, extend, nackDelayMs }: Capabilities, outcome: Outcome): void {
-  if (outcome.kind === 'reject' && !reject) throw new UnsupportedError('reject', 'This broker keeps no dead letters.')
-  if (outcome.kind === 'extend' && !extend) throw new UnsupportedError('extend', 'This broker cannot extend a lease.')
+/** `broker` is named where it is not the one that the topic is bound to. */
+export function requireOutcome({ reject, extend, nackDelayMs }: Capabilities, outcome: Outcome, broker?: string): void {
+  if (outcome.kind === 'reject' && !reject)
+    throw new UnsupportedError('reject', 'This broker keeps no dead letters.', broker)
+  if (outcome.kind === 'extend' && !extend)
+    throw new UnsupportedError('extend', 'This broker cannot extend a lease.', broker)
   if (outcome.kind === 'nack' && outcome.delayMs !== undefined && outcome.delayMs > nackDelayMs) {
-    throw new UnsupportedError(
-      'nackDelayMs',
-      `This broker delays a redelivery by ${formatDuration(nackDelayMs)} at the most.`,
-    )
+    const detail = `This broker delays a redelivery by ${formatDuration(nackDelayMs)} at the most.`
+    throw new UnsupportedError('nackDelayMs', detail, broker)
   }
 }
 

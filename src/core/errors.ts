@@ -36,6 +36,8 @@ export interface GatewayErrorOptions {
   readonly errors?: readonly FieldError[]
   /** The capability that is missing; only with `unsupported`. */
   readonly capability?: string
+  /** The broker that it lacks, where that is not the one that the topic is bound to. */
+  readonly broker?: string
   /** After how many milliseconds a retry makes sense; only with `throttled` and `unavailable`. */
   readonly retryAfterMs?: number
   readonly cause?: unknown
@@ -56,6 +58,7 @@ export class GatewayError extends Error {
   readonly code: ErrorCode
   readonly errors: readonly FieldError[] | undefined
   readonly capability: string | undefined
+  readonly broker: string | undefined
   readonly retryAfterMs: number | undefined
 
   constructor(code: ErrorCode, detail: string, options: GatewayErrorOptions = {}) {
@@ -63,6 +66,7 @@ export class GatewayError extends Error {
     this.code = code
     this.errors = options.errors
     this.capability = options.capability
+    this.broker = options.broker
     this.retryAfterMs = options.retryAfterMs
   }
 
@@ -80,8 +84,8 @@ export class GatewayError extends Error {
 export class UnsupportedError extends GatewayError {
   override readonly name = 'UnsupportedError'
 
-  constructor(capability: string, detail: string) {
-    super('unsupported', detail, { capability })
+  constructor(capability: string, detail: string, broker?: string) {
+    super('unsupported', detail, { capability, ...(broker !== undefined && { broker }) })
   }
 }
 

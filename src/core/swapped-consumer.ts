@@ -68,7 +68,7 @@ export class SwappedConsumer implements Consumer {
     const before = this.#before()
     const parsed = settlements.map(({ receipt, outcome }) => ({ ...ofEpoch(receipt), outcome }))
     for (const { epoch, outcome } of parsed) {
-      if (epoch === before?.epoch) requireOutcome(before.pulls.capabilities, outcome)
+      if (epoch === before?.epoch) requireOutcome(before.pulls.capabilities, outcome, before.brokerName)
     }
     // Where the old broker does not answer, what came from the new one can still be settled.
     const isOld = parsed.some(({ epoch }) => epoch === before?.epoch)

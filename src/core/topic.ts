@@ -323,7 +323,8 @@ export class Publisher {
 const unknownDetail = 'The broker did not answer; it may have stored the event. Publish it again with the same id.'
 
 function failed(event: Event, status: 'failed' | 'unknown', error: GatewayError): PublishResult {
-  return { id: event.attributes.id, status, error: error.toItem() }
+  const { capability } = error
+  return { id: event.attributes.id, status, error: error.toItem(), ...(capability !== undefined && { capability }) }
 }
 
 /** The keys of which an event of this request was not stored: a later one would overtake it. */

@@ -3,9 +3,10 @@ import { GatewayError, toGatewayError } from '../core/errors.ts'
 import { type Access, authenticate, RateLimiter } from './access.ts'
 import { preflight, withCors } from './cors.ts'
 import type { Gateway, PlatformEnv } from './gateway.ts'
+import { named } from './named.ts'
 import { openApiDocument } from './openapi.ts'
 import { newInstance, problem } from './problem.ts'
-import type { Route } from './route.ts'
+import type { Call, Route } from './route.ts'
 import { deadLetterRoutes } from './routes/dead-letters.ts'
 import { deliveryRoutes } from './routes/deliveries.ts'
 import { groupRoutes } from './routes/groups.ts'
@@ -70,13 +71,15 @@ function serve(
     if (request.method === 'HEAD') void response.body?.cancel()
     return gateway.cors.length === 0 ? response : withCors(gateway, request, response)
   }
-  const failed = (thrown: unknown): Response => done(failure(gateway, route.path, thrown))
+  let call: Call | undefined
+  const handle = (access: Access): Response | Promise<Response> => {
+    call = { gateway, request, context, access }
+    return route.handle(call)
+  }
+  const failed = (thrown: unknown): Response => done(failure(gateway, route.path, thrown, call?.topic))
   try {
     const access = admit(gateway, limiter, route.access, request)
-    const answer =
-      access instanceof Promise
-        ? access.then((granted) => route.handle({ gateway, request, context, access: granted }))
-        : route.handle({ gateway, request, context, access })
+    const answer = access instanceof Promise ? access.then(handle) : handle(access)
     return answer instanceof Response ? done(answer) : answer.then(done, failed)
   } catch (thrown) {
     return failed(thrown)
@@ -124,8 +127,8 @@ function checkHeaders(gateway: Gateway, request: Request): void {
   }
 }
 
-function failure(gateway: Gateway, route: string, thrown: unknown): Response {
-  const error = toGatewayError(thrown)
+function failure(gateway: Gateway, route: string, thrown: unknown, topic?: string): Response {
+  const error = named(gateway, topic, toGatewayError(thrown))
   const instance = newInstance()
   if (error.code === 'internal' || error.code === 'misconfigured') {
     const cause = error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : error.cause

@@ -14,6 +14,7 @@ export function owned<T extends { readonly topic: string }>(call: Call, what: st
   if (found === undefined || !call.access.sees(found.topic)) {
     throw new GatewayError('not_found', `There is no such ${what}.`)
   }
+  call.topic = found.topic
   requireScope(call.access, 'subscribe', found.topic)
   return found
 }

@@ -1,18 +1,26 @@
 import type { PublishResult } from '../core/broker.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Gateway } from './gateway.ts'
-import { newInstance, problem } from './problem.ts'
+import { named } from './named.ts'
+import { type ItemResult, newInstance, problem } from './problem.ts'
 
 /** A result as JSON, by hand: this runs once an event. */
 export function receipt(result: PublishResult): string {
-  if (result.status !== 'stored') return JSON.stringify(result)
+  if (result.status !== 'stored') return JSON.stringify(itemOf(result))
   const position = result.position === undefined ? '' : `,"position":${JSON.stringify(result.position)}`
   const duplicate = result.duplicate === true ? ',"duplicate":true' : ''
   return `{"id":${JSON.stringify(result.id)},"status":"stored"${position}${duplicate}}`
 }
 
+/** A result as answers list it. Which capability lacks is a member of problems alone. */
+export function itemOf(result: PublishResult): ItemResult {
+  if (result.status === 'stored') return result
+  const { id, status, error } = result
+  return { id, status, error }
+}
+
 /** What publishing one event answers. */
-export function answerOne(topic: string, result: PublishResult): Response {
+export function answerOne(gateway: Gateway, topic: string, result: PublishResult): Response {
   if (result.status === 'stored') {
     // Topic names need no escaping. The receipt ends with a brace; the topic goes before it.
     const body = `${receipt(result).slice(0, -1)},"topic":"${topic}"}`
@@ -20,7 +28,9 @@ export function answerOne(topic: string, result: PublishResult): Response {
   }
   // Whatever an adapter names as the reason: what may be stored already is never told as a plain failure.
   const code = result.status === 'unknown' ? 'unknown_outcome' : result.error.code
-  return problem(new GatewayError(code, result.error.detail), newInstance(), { results: [result] })
+  const { capability } = result
+  const error = new GatewayError(code, result.error.detail, { ...(capability !== undefined && { capability }) })
+  return problem(named(gateway, topic, error), newInstance(), { results: [itemOf(result)] })
 }
 
 export function countResults(gateway: Gateway, topic: string, results: readonly PublishResult[]): void {

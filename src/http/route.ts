@@ -41,6 +41,8 @@ export interface Call {
   readonly request: Request
   readonly context: Context<{ Bindings: PlatformEnv }>
   readonly access: Access
+  /** The topic that it is about, once that is known. */
+  topic?: string
 }
 
 /** A part of the path that the route's pattern names. */
@@ -133,6 +135,7 @@ export async function topicOrNew(call: Call, scope: Scope): Promise<OpenTopic> {
 /** The topic, or undefined where it does not exist yet and may be made. */
 export function findTopic(call: Call, scope: Scope, name = param(call, 'topic')): OpenTopic | undefined {
   checkTopicName(name)
+  call.topic = name
   const topic = call.gateway.topics.resolve(name)
   if (!call.access.sees(name) || (topic === undefined && !call.gateway.topics.creates)) throw noTopic()
   requireScope(call.access, scope, name)

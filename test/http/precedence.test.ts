@@ -14,11 +14,12 @@ const keys = {
 describe('who asks comes before what is asked, and what the broker cannot do before what is wrong', () => {
   let weak: TestGateway
   let session: TestGateway
+  let topic: string
   const asks: { readonly of: () => TestGateway; readonly capability: string; readonly ask: Ask }[] = []
   beforeAll(async () => {
     weak = await startTestGateway({ keys, capabilities: lacking })
     session = await startTestGateway({ keys, capabilities: { receipt: 'session' } })
-    const topic = await weak.topic()
+    topic = await weak.topic()
     const { id } = await subscribe(weak.as('all'), topic)
     await weak.as('all').put(`/v1/topics/${topic}/groups/g`)
     for (const [capability, some] of refusedAsks(topic, id)) {
@@ -29,7 +30,7 @@ describe('who asks comes before what is asked, and what the broker cannot do bef
   })
   afterAll(() => Promise.all([weak.stop(), session.stop()]))
 
-  test('401, 404, 403, 501', async () => {
+  test('401, 404, 403, 501, which says where what lacks', async () => {
     expect(asks.length).toBeGreaterThan(15)
     for (const { of, capability, ask } of asks) {
       const { method, target } = ask
@@ -39,6 +40,8 @@ describe('who asks comes before what is asked, and what the broker cannot do bef
       expect((await of().as('admin').request(method, target, ask)).status, what).toBe(403)
       const refused = await of().as('all').request(method, target, ask)
       expect([refused.status, refused.problem.capability], what).toEqual([501, capability])
+      const who = `Topic ${topic} on broker main (embedded), capability ${capability}: `
+      expect(refused.problem.detail.slice(0, who.length), what).toBe(who)
     }
   })
 

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { GatewayError } from '../../src/core/errors.ts'
+import { GatewayError, UnsupportedError } from '../../src/core/errors.ts'
 import type { CheckedAnswer, Client } from '../fixtures/client.ts'
 import { startTestGateway, type TestGateway } from '../fixtures/gateway.ts'
 import { cloudEvent, gate, idsOf, type Receipt, until } from './events.ts'
@@ -39,6 +39,21 @@ describe('a single event that is not stored', () => {
     expect(answer.status).toBe(http)
     expect(answer.problem.results).toMatchObject([{ id: 'mine', status }])
     expect(await idsOf(client, topic)).toEqual([])
+  })
+
+  test('what the broker cannot do for this topic is 501, with the topic, the broker and the capability', async () => {
+    const topic = await gateway.topic()
+    gateway.faults.thrown = new UnsupportedError('publishDelayMs', 'The stream has no schedules.')
+    const one = await client.structured(topic, cloudEvent('mine'))
+    const detail = `Topic ${topic} on broker main (embedded), capability publishDelayMs: The stream has no schedules.`
+    const error = { code: 'unsupported', detail: 'The stream has no schedules.' }
+    expect(one.status).toBe(501)
+    expect(one.problem).toMatchObject({ capability: 'publishDelayMs', detail })
+    expect(one.problem.results).toEqual([{ id: 'mine', status: 'failed', error }])
+    const several = await client.batch(topic, [cloudEvent('a')])
+    expect(several.problem.results).toEqual([{ id: 'a', status: 'failed', error }])
+    const lines = await client.publish(topic, JSON.stringify(cloudEvent('a')), 'application/x-ndjson')
+    expect(JSON.parse(lines.text.split('\n', 1)[0]!)).toEqual({ id: 'a', status: 'failed', error })
   })
 
   test('an unknown outcome names the generated id too, and with that id the event is stored once', async () => {

@@ -117,13 +117,13 @@ async function publishOnce(gateway: Gateway, name: string, topic: OpenTopic, eve
   const result = results[0]!
   if (result.status !== 'stored') {
     await idempotency.release(scope, begun.token)
-    return answerOne(topic.name, result)
+    return answerOne(gateway, topic.name, result)
   }
-  const again = answerOne(topic.name, { ...result, duplicate: true })
+  const again = answerOne(gateway, topic.name, { ...result, duplicate: true })
   const headers = { 'content-type': 'application/json' }
   await idempotency
     .finish(scope, begun.token, { status: 200, headers, body: new Uint8Array(await again.arrayBuffer()) })
     // The event is stored, and that is what the sender must hear.
     .catch((error) => gateway.log('warn', 'A webhook could not be remembered.', { cause: String(error) }))
-  return answerOne(topic.name, result)
+  return answerOne(gateway, topic.name, result)
 }

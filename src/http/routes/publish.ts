@@ -13,7 +13,7 @@ import { idempotent } from '../idempotency.ts'
 import { partialFailure } from '../problem.ts'
 import { bodyLimit, type Form, formOf, parseEvents } from '../publish-forms.ts'
 import { RequestTrace } from '../publish-trace.ts'
-import { answerOne, countResults, receipt } from '../receipts.ts'
+import { answerOne, countResults, itemOf, receipt } from '../receipts.ts'
 import { type Call, findTopic, param, parameters, type Route, validate } from '../route.ts'
 import { duration, flag, newCloudEvent, receiptLine, stored, storedItem } from '../schemas.ts'
 import { type PublishIntent, publishLines } from './publish-ndjson.ts'
@@ -144,11 +144,11 @@ async function send(
   const results = await topic.publisher.publish(events, options)
   trace?.published(results)
   countResults(call.gateway, topic.name, results)
-  if (!several) return answerOne(topic.name, results[0]!)
+  if (!several) return answerOne(call.gateway, topic.name, results[0]!)
   if (results.every(({ status }) => status === 'stored')) {
     return new Response(`{"results":[${results.map(receipt).join(',')}]}`, { headers: jsonHeaders })
   }
-  return partialFailure(results)
+  return partialFailure(results.map(itemOf))
 }
 
 const jsonHeaders = { 'content-type': 'application/json' }

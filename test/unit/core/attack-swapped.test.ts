@@ -16,7 +16,8 @@ test('what came from the new broker is settled while the old one does not answer
   }
   const gone = () => Promise.reject(new GatewayError('unavailable', 'It does not answer.'))
   const at = (epoch: number, open: PullSource['open']) => {
-    return { epoch, brokerName: `b${epoch}`, brokerTopic: 't', pulls: { open } as PullSource }
+    const pulls = { open, capabilities: { extend: epoch === 2 } } as PullSource
+    return { epoch, brokerName: `b${epoch}`, brokerTopic: 't', pulls }
   }
   const now = at(2, async () => consumer)
   const before = at(1, gone)
@@ -24,4 +25,9 @@ test('what came from the new broker is settled while the old one does not answer
   const outcome = { kind: 'ack' } as const
   expect(await swapped.settle([{ receipt: '2~r', outcome }])).toEqual([{ status: 'ok' }])
   expect(settled).toEqual([{ receipt: 'r', outcome }])
+  // It is the old broker that lacks it, and the refusal says so.
+  await expect(swapped.settle([{ receipt: 'r', outcome: { kind: 'extend' } }])).rejects.toMatchObject({
+    capability: 'extend',
+    broker: 'b1',
+  })
 })
