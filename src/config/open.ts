@@ -9,8 +9,9 @@ import { bind, type Rebinding, type Remembered, takenPlaces } from './bindings.t
 import { type OpenedBroker, openBrokers, prepareBrokers } from './brokers.ts'
 import type { LoadedConfig } from './load.ts'
 import { type LeaseHolder, type OldPlace, type TopicPlace, TopicTable } from './registry.ts'
+import type { Config } from './schema.ts'
 import { carryGroups, endOfLog, noticeMs, type Subscriber, swapRefusals } from './swap.ts'
-import { type DeclaredTopic, declaredTopics, ensureTopic, orderedTopics, refusals } from './topics.ts'
+import { type DeclaredTopic, declaredTopics, ensureTopic, refusals, requireOrder, topicsBehind } from './topics.ts'
 
 export interface OpenContext {
   readonly registry: AdapterRegistry
@@ -96,8 +97,7 @@ async function openTopics(
   const creator = context.createOn === undefined ? undefined : brokers.get(context.createOn)
   const maker = creator && ((name: string) => makeTopic(name, creator, context, bindings, memory))
   const table = new TopicTable(context.limits, context.clock, context.hooks, maker, context.hold)
-  const ordered = orderedTopics(loaded.config)
-  for (const one of rebound) await openTopic(one, ordered.has(one.topic.name), table, context, brokers, bindings)
+  for (const one of rebound) await openTopic(one, loaded.config, table, context, brokers, bindings)
   // Replicas with the old configuration may make a group until they notice, whoever has swapped: one that crashed since, too.
   const waitMs = Math.max(0, ...rebound.map(({ rebinding }) => unnoticedMs(rebinding, context.clock.now())))
   if (waitMs > 0) {
@@ -137,7 +137,7 @@ function unnoticedMs({ moved, drain }: Rebinding, now: number): number {
 /** Makes the topic what it is declared to be. What is remembered comes last, so that a start that fails is repeated. */
 async function openTopic(
   { topic, rebinding: { binding, isKnown, drain, abandoned, moved } }: Rebound,
-  isOrdered: boolean,
+  config: Config,
   table: TopicTable,
   { log, clock }: OpenContext,
   brokers: ReadonlyMap<string, OpenedBroker>,
@@ -147,7 +147,7 @@ async function openTopic(
   const start = moved === undefined ? binding.start : await endOfLog(topic)
   const bound = start === undefined ? binding : { ...binding, start }
   const old = drain && oldPlace(topic, drain, brokers.get(drain.broker)!)
-  await table.add(placeOf(topic, bound, isOrdered), old)
+  await table.add(placeOf(topic, bound, config), old)
   if (old !== undefined) await carryAll(table, topic.name)
   const { name: topicName, brokerName } = topic
   if (abandoned !== undefined) {
@@ -170,9 +170,10 @@ async function carryAll(table: TopicTable, name: string): Promise<void> {
 function placeOf(
   { name, brokerName, brokerTopic, broker }: DeclaredTopic,
   binding: Binding,
-  isOrdered: boolean,
+  config: Config,
 ): TopicPlace {
   const { epoch, start } = binding
+  const behind = topicsBehind(name, config)
   return {
     name,
     brokerName,
@@ -180,7 +181,8 @@ function placeOf(
     broker,
     epoch,
     ...(start !== undefined && { start }),
-    ...(isOrdered && { isOrdered }),
+    ...(requireOrder([name, ...behind], config) && { isOrdered: true }),
+    ...(behind.length > 0 && { behind }),
   }
 }
 

@@ -7,7 +7,7 @@ import type { Limits } from '../core/limits.ts'
 import { SwappedPulls } from '../core/swapped-pulls.ts'
 import { type BoundTopic, type Draining, type OpenTopic, Publisher, type PublisherHooks } from '../core/topic.ts'
 
-export type TopicPlace = BoundTopic & Pick<OpenTopic, 'isSystem' | 'isOrdered'>
+export type TopicPlace = BoundTopic & Pick<OpenTopic, 'isSystem' | 'isOrdered' | 'behind'>
 
 /** Where a topic was before, and since when it is not. */
 export type OldPlace = BoundTopic & Pick<Draining, 'since' | 'deadline'>

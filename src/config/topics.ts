@@ -49,18 +49,23 @@ export function requirementsOf({ requires = {} }: ConfiguredTopic): Requirements
   return Object.fromEntries(Object.entries(requires).filter(([, value]) => value !== undefined))
 }
 
-/** Those that require order by key, and those from where bridges lead into one that does. */
-export function orderedTopics({ topics, bridges }: Config): ReadonlySet<string> {
-  const ordered = new Set<string>()
-  const add = (name: string): void => {
-    if (ordered.has(name)) return
-    ordered.add(name)
-    for (const { from, to } of bridges) if (to === name) add(from)
+/** The topics that bridges move the events of a topic to, over however many. */
+export function topicsBehind(name: string, { bridges }: Config): readonly string[] {
+  const found = new Set<string>()
+  const follow = (topic: string): void => {
+    for (const { from, to } of bridges) {
+      if (from !== topic || found.has(to)) continue
+      found.add(to)
+      follow(to)
+    }
   }
-  for (const [name, { requires }] of Object.entries(topics)) {
-    if (requires?.ordering !== undefined && requires.ordering !== 'none') add(name)
-  }
-  return ordered
+  follow(name)
+  return [...found]
+}
+
+/** Whether one of them requires order by key. */
+export function requireOrder(names: readonly string[], { topics }: Config): boolean {
+  return names.some((name) => (topics[name]?.requires?.ordering ?? 'none') !== 'none')
 }
 
 function specOf({ ensure = {} }: ConfiguredTopic): TopicSpec {

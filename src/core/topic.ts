@@ -46,6 +46,8 @@ export interface OpenTopic extends BoundTopic {
   readonly isSystem?: true
   /** The configuration requires order by key of it, or of a topic that a bridge moves its events to. */
   readonly isOrdered?: true
+  /** The topics that bridges move its events to, over however many; absent where there are none. */
+  readonly behind?: readonly string[]
   /** What it was bound to before, until that is consumed to its end. */
   readonly draining?: Draining
   /** Another replica has bound it elsewhere: this one publishes nothing to it any more, and begins nothing new. */

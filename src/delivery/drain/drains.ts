@@ -205,10 +205,10 @@ export class Drains {
   }
 
   /** Where keys are in order, nothing is published before what was published before is consumed. */
-  #gate({ name, isOrdered, draining, publisher }: OpenTopic): void {
+  #gate(topic: OpenTopic): void {
+    const { name, isOrdered, draining, publisher } = topic
     if (draining === undefined) return
-    const byKey = this.#catalog.known(name).lanes.some(({ subscription }) => subscription.ordering === 'key')
-    if (draining.progress.isEmptied || !(isOrdered === true || byKey)) {
+    if (draining.progress.isEmptied || !(isOrdered === true || this.#isSubscribedByKey(topic, draining))) {
       publisher.open()
       return
     }
@@ -216,6 +216,14 @@ export class Drains {
     const waits = left.length === 0 ? '' : ` Waiting for: ${left.join(', ')}.`
     const detail = `Topic ${name} is ordered by key, and what it has at broker ${draining.brokerName}, where it was before, is consumed first.${waits}`
     publisher.close(new GatewayError('unavailable', detail, { retryAfterMs: lookMs }))
+  }
+
+  /** Here, or behind a bridge that has an order to keep. */
+  #isSubscribedByKey({ name, broker, behind = [] }: OpenTopic, draining: Draining): boolean {
+    const isInOrder = broker.capabilities.exclusiveKeys && draining.broker.capabilities.exclusiveKeys
+    return [name, ...(isInOrder ? behind : [])].some((one) =>
+      this.#catalog.known(one).lanes.some(({ subscription }) => subscription.ordering === 'key'),
+    )
   }
 }
 
