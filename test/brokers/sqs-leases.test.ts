@@ -73,6 +73,21 @@ describe.each([
     expect(letter).toMatchObject({ attempts: 2, reason: 'It was delivered 2 times and not acknowledged.' })
   })
 
+  test('a lease that was renewed settles nothing, whether the new one is longer or shorter', async () => {
+    const broker = await bench.open(mode)
+    const { topic, consumer } = await bench.stage(broker)
+    await publish(broker, topic, ...events(2, 'e'))
+    for (const [i, durationMs] of [hour, 20_000].entries()) {
+      const [held] = await take(consumer, 1)
+      const extended = await say(consumer, held!, { kind: 'extend', durationMs })
+      if (extended.status !== 'ok') throw new Error(`${i}: ${JSON.stringify(extended)}`)
+      for (const outcome of [{ kind: 'ack' }, { kind: 'nack' }, { kind: 'extend' }] as const) {
+        expect(await say(consumer, held!, outcome)).toMatchObject({ status: 'failed', error: { code: 'lease_lost' } })
+      }
+      expect(await say(consumer, { receipt: extended.renewed! }, { kind: 'ack' })).toEqual({ status: 'ok' })
+    }
+  })
+
   test('any gateway settles any lease, and one that never saw the event rejects it', async () => {
     const [here, there] = [await bench.open(mode), await bench.open(mode)]
     const { topic, consumer } = await bench.stage(here)

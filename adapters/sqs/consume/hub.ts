@@ -1,10 +1,11 @@
 import type { Event, Outcome } from '../../../src/core/index.ts'
+import type { Lease } from './token.ts'
 
 /** What events that are held may take in memory together; of more only their handles are kept. */
 const maxBytes = 64 << 20
 /** Messages of which it is remembered how often they went back. */
 const maxReturned = 10_000
-/** Ends of leases that are remembered until the leases would have been over. */
+/** Leases that were settled or renewed before they were over, of each so many are remembered until they would have been. */
 const maxEnded = 20_000
 
 interface Held {
@@ -13,6 +14,8 @@ interface Held {
   readonly sentAt: number
   readonly receivedAt: number
   until: number
+  /** Its holder has another lease by now, which says its end itself. */
+  isRenewed?: boolean
   /** For the queue of dead letters: SQS moves nothing by itself. */
   event: Event | undefined
   readonly bytes: number
@@ -23,6 +26,7 @@ export class GroupHub {
   readonly #held = new Map<string, Held>()
   readonly #counts = new Map<object, number>()
   readonly #ended = new Map<string, { readonly kind: Outcome['kind']; readonly until: number }>()
+  readonly #superseded = new Map<string, { readonly until: number }>()
   readonly #returned = new Map<string, number>()
   readonly #lost = new AbortController()
   #bytes = 0
@@ -65,12 +69,28 @@ export class GroupHub {
 
   /** When the lease ends, which a heartbeat may have put off since it was given. */
   untilOf(handle: string, until: number): number {
-    return Math.max(until, this.#held.get(handle)?.until ?? 0)
+    const held = this.#held.get(handle)
+    return held === undefined || held.isRenewed === true ? until : Math.max(until, held.until)
   }
 
   prolong(handle: string, until: number): void {
     const held = this.#held.get(handle)
     if (held !== undefined) held.until = until
+  }
+
+  /** From now on another lease counts, until `until`, and not `receipt`, though SQS knows both by one handle. */
+  renew(receipt: string, lease: Lease, until: number): void {
+    const held = this.#held.get(lease.handle)
+    if (held !== undefined) {
+      held.until = until
+      held.isRenewed = true
+    }
+    this.#superseded.set(receipt, { until: lease.until })
+    forgetOver(this.#superseded)
+  }
+
+  isSuperseded(receipt: string): boolean {
+    return this.#superseded.has(receipt)
   }
 
   /** It goes back without having been delivered, which SQS counts as a receipt all the same. */
@@ -93,11 +113,7 @@ export class GroupHub {
   end(handle: string, kind: Outcome['kind'], until: number): void {
     this.#drop(handle)
     this.#ended.set(handle, { kind, until })
-    const now = Date.now()
-    for (const [old, ended] of this.#ended) {
-      if (ended.until > now && this.#ended.size <= maxEnded) break
-      this.#ended.delete(old)
-    }
+    forgetOver(this.#ended)
     this.#ring()
   }
 
@@ -154,5 +170,13 @@ export class GroupHub {
   #ring(): void {
     this.#changed.resolve()
     this.#changed = Promise.withResolvers()
+  }
+}
+
+function forgetOver(leases: Map<string, { readonly until: number }>): void {
+  const now = Date.now()
+  for (const [old, { until }] of leases) {
+    if (until > now && leases.size <= maxEnded) return
+    leases.delete(old)
   }
 }

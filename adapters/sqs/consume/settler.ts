@@ -7,6 +7,7 @@ type Kind = Outcome['kind']
 /** A settlement whose lease is not over, and its place among the others. */
 interface Open {
   readonly place: number
+  readonly receipt: string
   readonly lease: Lease
   readonly outcome: Outcome
 }
@@ -27,11 +28,11 @@ export class Settler {
     const open: Open[] = []
     for (const [place, { receipt, outcome }] of settlements.entries()) {
       const lease = readToken(receipt)
-      if (lease === undefined) continue
+      if (lease === undefined || this.#group.hub.isSuperseded(receipt)) continue
       const until = this.#group.hub.untilOf(lease.handle, lease.until)
       const ended = this.#group.hub.endOf(lease.handle)
       if (Date.now() >= until) continue
-      if (ended === undefined) open.push({ place, lease: { ...lease, until }, outcome })
+      if (ended === undefined) open.push({ place, receipt, lease: { ...lease, until }, outcome })
       // What had its end may be told so again, and nothing else.
       else if (ended === outcome.kind && ended !== 'nack') results[place] = done
     }
@@ -92,14 +93,14 @@ export class Settler {
     }
     const outcomes = await queue.hide(asked)
     for (const [i, { one, until, handle }] of asked.entries()) {
-      const { place, lease, outcome } = one
+      const { place, receipt, lease, outcome } = one
       const error = outcomes[i]
       if (error !== undefined) results[place] = failed(error)
       else if (outcome.kind === 'nack') {
         hub.end(handle, 'nack', lease.until)
         results[place] = done
       } else {
-        hub.prolong(handle, until)
+        hub.renew(receipt, lease, until)
         results[place] = { status: 'ok', renewed: writeToken({ ...lease, until }), expiresAt: until }
       }
     }
