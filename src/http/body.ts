@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 import { GatewayError, invalid } from '../core/errors.ts'
 import { escapePointer } from '../core/event.ts'
 import { scanValue } from '../core/scan.ts'
@@ -152,6 +152,13 @@ export function tooLarge(limit: number): GatewayError {
 export async function readJson<T extends z.ZodType>(call: Call, schema: T): Promise<z.output<T>> {
   refuseQuery(call)
   return validate(schema, await readValue(call))
+}
+
+const nothing = z.strictObject({})
+
+/** For an operation that takes neither query nor body: whatever is in them is refused by name. */
+export async function refuseInput(call: Call): Promise<void> {
+  await readJson(call, nothing)
 }
 
 /** A small JSON body as it is, under one of some media types. An absent body counts as `{}`. */

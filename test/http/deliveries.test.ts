@@ -164,6 +164,17 @@ describe('one delivery', () => {
 describe('retrying', () => {
   const retry = (id: string) => client.request('POST', `${path}/${id}/retry`)
 
+  test('takes no body with anything in it, and is guarded by If-Match', async () => {
+    const id = await row('dead')
+    expect(pointers(await client.post(`${path}/${id}/retry`, { bogus: 1 }))).toEqual(['/bogus'])
+    const guarded = (etag: string) =>
+      client.request('POST', `${path}/${id}/retry`, { json: {}, headers: { 'if-match': etag } })
+    const etag = (await client.get(`${path}/${id}`)).headers.get('etag') ?? ''
+    expect((await guarded('"another"')).problem.code).toBe('conflict')
+    expect((await client.get(`${path}/${id}`)).json()).toMatchObject({ status: 'dead' })
+    expect((await guarded(etag)).status).toBe(202)
+  })
+
   test.each(['dead', 'parked', 'discarded'] as const)('makes one that is %s due now', async (status) => {
     const id = await row(status)
     gateway.webhooks.calls.length = 0

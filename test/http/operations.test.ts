@@ -203,6 +203,16 @@ describe('an operation', () => {
     expect((await act(id, 'cancel', { 'if-match': etag })).problem.code).toBe('conflict')
   })
 
+  test('takes no body with anything in it', async () => {
+    const id = await started()
+    for (const action of ['pause', 'resume', 'cancel']) {
+      expect(pointers(await client.post(`/v1/operations/${id}/${action}`, { bogus: 1 })), action).toEqual(['/bogus'])
+      expect(pointers(await client.post(`/v1/operations/none/${action}`, { bogus: 1 })), action).toEqual([])
+    }
+    expect((await client.get(`/v1/operations/${id}`)).json()).toMatchObject({ state: 'running' })
+    expect((await client.post(`/v1/operations/${id}/pause`, {})).status).toBe(200)
+  })
+
   test('that is not there is 404', async () => {
     expect((await client.get('/v1/operations/none')).problem.code).toBe('not_found')
     for (const action of ['pause', 'resume', 'cancel']) {

@@ -51,6 +51,7 @@ describe('who asks comes before what is asked, and what the broker cannot do bef
       const topic = await strong.topic()
       const { id } = await subscribe(strong.client, topic)
       await strong.client.put(`/v1/topics/${topic}/groups/g`)
+      await strong.client.structured(topic, cloudEvent('a'))
       for (const ask of [...refusedAsks(topic, id).values()].flat()) {
         const { method, target, json } = ask
         const answer = await strong.client.request(method, target, ask)
@@ -75,5 +76,55 @@ test('no delay and not atomic ask for nothing', async () => {
     }
   } finally {
     await weak.stop()
+  }
+})
+
+test('a group that is not there comes before what its broker cannot do and what is wrong', async () => {
+  const [weak, strong] = await Promise.all([startTestGateway({ capabilities: lacking }), startTestGateway()])
+  try {
+    for (const { topic: make, client } of [weak, strong]) {
+      const topic = await make()
+      const group = `/v1/topics/${topic}/groups/none`
+      const settlements = (item: object) => ({ settlements: [{ lease: 'x', ...item }] })
+      const asks: readonly (readonly [string, string, unknown?])[] = [
+        ['GET', '?bogus=1'],
+        ['DELETE', '?bogus=1'],
+        ['POST', '/seek', { to: 'latest' }],
+        ['POST', '/seek', { bogus: 1 }],
+        ['POST', '/pull', { bogus: 1 }],
+        ['POST', '/settle', settlements({ outcome: 'extend' })],
+        ['POST', '/settle', settlements({ outcome: 'drop' })],
+        ['GET', '/dead?limit=0'],
+        ['POST', '/dead/redrive', {}],
+        ['DELETE', '/dead/x?bogus=1'],
+      ]
+      for (const [method, rest, json] of asks) {
+        const answer = await client.request(method, `${group}${rest}`, json === undefined ? {} : { json })
+        expect(answer.problem.code, `${method} ${rest} ${JSON.stringify(json)}`).toBe('not_found')
+      }
+    }
+  } finally {
+    await Promise.all([weak.stop(), strong.stop()])
+  }
+})
+
+test('a group whose name is wrong says so to those only who may ask', async () => {
+  const gateway = await startTestGateway({ keys })
+  try {
+    const topic = await gateway.topic()
+    for (const [method, rest] of [
+      ['PUT', 'BAD'],
+      ['GET', 'BAD'],
+      ['GET', 'BAD/dead'],
+      ['POST', 'sluice.own/pull'],
+      ['GET', 'sluice.bridge.BAD/dead'],
+    ] as const) {
+      const status = async (key: keyof typeof keys, at: string) =>
+        (await gateway.as(key).request(method, `/v1/topics/${at}/groups/${rest}`)).status
+      const statuses = [await status('all', 'nowhere'), await status('elsewhere', topic), await status('admin', topic)]
+      expect([...statuses, await status('all', topic)], `${method} ${rest}`).toEqual([404, 404, 403, 400])
+    }
+  } finally {
+    await gateway.stop()
   }
 })

@@ -137,12 +137,30 @@ describe.each([
     }
   })
 
+  test.each([
+    ['', 'json'],
+    ['*/*', 'json'],
+    ['text/html', 'json'],
+    ['application/json, application/x-ndjson;q=0.5', 'json'],
+    ['text/event-stream;q=0.1, application/x-ndjson; q=0.5, application/json', 'json'],
+    ['application/x-ndjson;q=0', 'json'],
+    ['application/json;q=0.5, application/x-ndjson', 'ndjson'],
+    ['text/html, application/x-ndjson;q=0.5', 'ndjson'],
+    ['Application/X-NDJSON', 'ndjson'],
+    ['application/x-ndjson, application/json', 'ndjson'],
+  ])('the format is what Accept prefers (%j)', async (accept, format) => {
+    const topic = await filled(['a'])
+    const answer = await read(topic, '?from=earliest', { accept })
+    expect(answer.headers.get('content-type')).toBe(format === 'json' ? 'application/json' : ndjsonType)
+  })
+
   test('one event by its position', async () => {
     const topic = await gateway.topic()
     await client.structured(topic, cloudEvent('a'))
     const { position } = (await client.structured(topic, cloudEvent('b', { data: { n: 1 } }))).json<Receipt>()
     const one = await client.get(`/v1/topics/${topic}/events/${position}`)
     expect(one.json()).toMatchObject({ position, event: { id: 'b', data: { n: 1 } } })
+    expect(one.headers.get('etag')).toMatch(/^"[0-9a-f]{24}"$/)
     for (const nowhere of ['999999', 'x', '-1', '1e3', '%00', '0', '9'.repeat(400)]) {
       expect((await client.get(`/v1/topics/${topic}/events/${nowhere}`)).problem.code, nowhere).toBe('not_found')
     }

@@ -333,6 +333,14 @@ describe('pausing and resuming', () => {
     }
   })
 
+  test('and testing take no body with anything in it', async () => {
+    const { id } = await subscribe(client, topic)
+    for (const action of ['pause', 'resume', 'test']) {
+      expect(pointers(await client.post(`${path}/${id}/${action}`, { bogus: 1 })), action).toEqual(['/bogus'])
+    }
+    expect((await client.get(`${path}/${id}`)).json()).toMatchObject({ status: 'active' })
+  })
+
   test('what the gateway disabled is resumed, with a clean sheet', async () => {
     const { id } = await subscribe(client, topic)
     await gateway.store.subscriptions.failing(id, gateway.clock.now())

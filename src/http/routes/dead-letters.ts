@@ -7,7 +7,7 @@ import { readJson } from '../body.ts'
 import type { Gateway } from '../gateway.ts'
 import { type Call, json, param, query, type Route, refuseQuery } from '../route.ts'
 import { cloudEvent, count } from '../schemas.ts'
-import { groupPath } from './groups.ts'
+import { asked, groupPath } from './groups.ts'
 import { tended } from './tended.ts'
 
 const path = `${groupPath}/dead`
@@ -33,8 +33,11 @@ export function deadLetterRoutes(gateway: Gateway): Route[] {
 
   async function list(call: Call): Promise<Response> {
     const { topic, group, source } = tended(call)
-    const letters = requireDeadLetters(source)
-    const { limit = gateway.limits.list, cursor } = query(call, listQuery)
+    const { letters, limit, cursor } = await asked(topic.brokerTopic, source, group, () => {
+      const letters = requireDeadLetters(source)
+      const { limit = gateway.limits.list, cursor } = query(call, listQuery)
+      return { letters, limit, cursor }
+    })
     const page = { limit: limit + 1, ...(cursor !== undefined && { after: cursor }) }
     const found = await letters.list(topic.brokerTopic, group, page)
     const items = found.slice(0, limit).map(({ id, reason, attempts, deadAt, position, event }) => {
@@ -47,16 +50,22 @@ export function deadLetterRoutes(gateway: Gateway): Route[] {
 
   async function redrive(call: Call): Promise<Response> {
     const { topic, group, source } = tended(call)
-    const letters = requireDeadLetters(source)
-    const { ids, all } = await readJson(call, redriveBody)
-    if ((ids === undefined) === (all === undefined)) throw invalid('/ids', 'give either ids, or all: true')
+    const { letters, ids } = await asked(topic.brokerTopic, source, group, async () => {
+      const letters = requireDeadLetters(source)
+      const { ids, all } = await readJson(call, redriveBody)
+      if ((ids === undefined) === (all === undefined)) throw invalid('/ids', 'give either ids, or all: true')
+      return { letters, ids }
+    })
     return json({ redriven: await letters.redrive(topic.brokerTopic, group, ids ?? 'all') })
   }
 
   async function remove(call: Call): Promise<Response> {
     const { topic, group, source } = tended(call)
-    const letters = requireDeadLetters(source)
-    refuseQuery(call)
+    const letters = await asked(topic.brokerTopic, source, group, () => {
+      const letters = requireDeadLetters(source)
+      refuseQuery(call)
+      return letters
+    })
     await letters.delete(topic.brokerTopic, group, param(call, 'id'))
     return new Response(null, { status: 204 })
   }

@@ -4,6 +4,7 @@ import { pageMax } from '../../core/limits.ts'
 import type { DeliveryDetail } from '../../store/deliveries.ts'
 import type { StoredSubscription } from '../../store/subscriptions.ts'
 import { requireScope } from '../access.ts'
+import { refuseInput } from '../body.ts'
 import { deliveryDetailSchema, deliverySchema, deliveryStatus, detailText, shownDelivery } from '../delivery-view.ts'
 import { entityTag, requireMatch } from '../etag.ts'
 import type { Gateway } from '../gateway.ts'
@@ -69,7 +70,8 @@ export function deliveryRoutes(gateway: Gateway): Route[] {
 
   async function retry(call: Call): Promise<Response> {
     const found = await find(call)
-    refuseQuery(call)
+    await refuseInput(call)
+    requireMatch(call, tagOf(found))
     refuseEnded(await findSubscription(call, found.subscription))
     const outcome = await store.deliveries.retry(found.id, clock.now())
     if (outcome === 'succeeded') throw new GatewayError('conflict', 'It succeeded already; a replay sends it again.')
@@ -131,6 +133,7 @@ export function deliveryRoutes(gateway: Gateway): Route[] {
       doc: {
         summary: 'Try a delivery again now',
         tag: 'Deliveries',
+        headers: ifMatch,
         answers: { 202: { 'application/json': deliveryDetailSchema } },
       },
     },

@@ -2,8 +2,9 @@ import { z } from 'zod'
 import type { GroupState } from '../../core/broker.ts'
 import { requirePortableReceipt, requireSeek } from '../../core/capabilities.ts'
 import { formatDuration } from '../../core/duration.ts'
-import { invalid, toGatewayError } from '../../core/errors.ts'
+import { GatewayError, invalid, toGatewayError } from '../../core/errors.ts'
 import { isTime } from '../../core/event.ts'
+import type { PullSource } from '../../core/group.ts'
 import { leaseRange } from '../../core/limits.ts'
 import type { OpenTopic } from '../../core/topic.ts'
 import { checkGroupName } from '../../core/topic-name.ts'
@@ -12,7 +13,7 @@ import { outward, startOf } from '../cursors.ts'
 import { entityTag, requireMatch } from '../etag.ts'
 import type { Gateway } from '../gateway.ts'
 import { isMembers } from '../merge-patch.ts'
-import { type Call, json, param, type Route, refuseQuery, topicFor, topicOrNew, validate } from '../route.ts'
+import { type Call, findTopic, json, param, type Route, refuseQuery, topicFor, topicOrNew, validate } from '../route.ts'
 import { duration, ifMatch } from '../schemas.ts'
 import { requireCapabilities, requireGroup } from '../subscribing.ts'
 
@@ -39,6 +40,8 @@ export function groupRoutes(gateway: Gateway): Route[] {
   })
   const seekBody = z.strictObject({ to: z.string() })
   async function put(call: Call): Promise<Response> {
+    // Before the name is looked at, and no topic is made for one that is wrong.
+    findTopic(call, 'consume')
     const group = groupName(call)
     const topic = await topicOrNew(call, 'consume')
     requirePortableReceipt(topic.pulls.capabilities)
@@ -66,13 +69,13 @@ export function groupRoutes(gateway: Gateway): Route[] {
 
   async function get(call: Call): Promise<Response> {
     const { topic, group } = pullable(call)
-    refuseQuery(call)
+    await asked(topic.brokerTopic, topic.pulls, group, () => refuseQuery(call))
     return show(call, topic, group, await topic.pulls.groups.describe(topic.brokerTopic, group))
   }
 
   async function remove(call: Call): Promise<Response> {
     const { topic, group } = pullable(call)
-    refuseQuery(call)
+    await asked(topic.brokerTopic, topic.pulls, group, () => refuseQuery(call))
     const state = await topic.pulls.groups.describe(topic.brokerTopic, group)
     requireMatch(call, tagOf(gateway, group, state))
     await topic.pulls.groups.delete(topic.brokerTopic, group)
@@ -82,9 +85,11 @@ export function groupRoutes(gateway: Gateway): Route[] {
 
   async function seek(call: Call): Promise<Response> {
     const { topic, group } = pullable(call)
-    const move = requireSeek(topic.pulls)
-    const { to } = await readJson(call, seekBody)
-    const start = startOf(topic, to, '/to')
+    const { move, start } = await asked(topic.brokerTopic, topic.pulls, group, async () => {
+      const move = requireSeek(topic.pulls)
+      const { to } = await readJson(call, seekBody)
+      return { move, start: startOf(topic, to, '/to') }
+    })
     const before = await topic.pulls.groups.describe(topic.brokerTopic, group)
     requireMatch(call, tagOf(gateway, group, before))
     await move(topic.brokerTopic, group, start)
@@ -138,10 +143,33 @@ export function groupRoutes(gateway: Gateway): Route[] {
 
 /** The topic and group of the path, where groups can be pulled over HTTP. */
 export function pullable(call: Call): { topic: OpenTopic; group: string } {
-  const group = groupName(call)
   const topic = topicFor(call, 'consume')
+  const group = groupName(call)
   requirePortableReceipt(topic.pulls.capabilities)
   return { topic, group }
+}
+
+/** What is asked of a group, by `read`: where that is refused, and there is no such group, the latter comes first. */
+export async function asked<T>(
+  topic: string,
+  { groups }: Pick<PullSource, 'groups'>,
+  group: string,
+  read: () => T | Promise<T>,
+): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    if (isRefusal(error)) {
+      await groups.describe(topic, group).catch((absent: unknown) => {
+        if (toGatewayError(absent).code === 'not_found') throw absent
+      })
+    }
+    throw error
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof GatewayError && (error.code === 'unsupported' || error.code === 'invalid_argument')
 }
 
 /** Groups that feed the gateway's own deliveries: whoever pulled one would take events away from subscriptions. */

@@ -3,7 +3,7 @@ import { requireLog } from '../../core/capabilities.ts'
 import { Ids } from '../../core/clock.ts'
 import { GatewayError, invalid } from '../../core/errors.ts'
 import type { Operation, OperationState, Replay } from '../../store/operations.ts'
-import { readValue } from '../body.ts'
+import { readValue, refuseInput } from '../body.ts'
 import { requireMatch } from '../etag.ts'
 import { filtersForm } from '../filter-form.ts'
 import type { Gateway } from '../gateway.ts'
@@ -81,7 +81,7 @@ export function operationRoutes(gateway: Gateway): Route[] {
   /** Being there already is as good as getting there. */
   async function move(call: Call, from: readonly OperationState[], to: OperationState): Promise<Response> {
     const found = await find(call)
-    refuseQuery(call)
+    await refuseInput(call)
     requireMatch(call, operationTag(gateway, found))
     const moved = await store.operations.transition(found.id, from, to, clock.now())
     if (moved) webhooks.changed()

@@ -11,7 +11,7 @@ import type { Gateway } from '../gateway.ts'
 import { isMembers } from '../merge-patch.ts'
 import { type Call, ending, json, type Route, refuseQuery, validate } from '../route.ts'
 import { cloudEvent, duration, itemError } from '../schemas.ts'
-import { groupPath, pullable } from './groups.ts'
+import { asked, groupPath, pullable } from './groups.ts'
 
 const decoder = new TextDecoder()
 
@@ -57,7 +57,7 @@ export function pullRoutes(gateway: Gateway): Route[] {
 
   async function pull(call: Call): Promise<Response> {
     const { topic, group } = pullable(call)
-    const { max, wait } = await readJson(call, pullBody)
+    const { max, wait } = await asked(topic.brokerTopic, topic.pulls, group, () => readJson(call, pullBody))
     const deliveries = await topic.groups.pull(topic.brokerTopic, group, max, wait ?? 0, ending(call))
     if (deliveries.length === 0 && call.access.key?.revoked.aborted === true) throw unauthenticated()
     if (deliveries.length > 0) gateway.metrics.pulled(topic.name, group, deliveries.length)
@@ -76,11 +76,13 @@ export function pullRoutes(gateway: Gateway): Route[] {
 
   async function settle(call: Call): Promise<Response> {
     const { topic, group } = pullable(call)
-    const raw = await readValue(call)
-    requireOutcomes(topic.pulls.capabilities, raw, limits.delay)
-    refuseQuery(call)
-    const { settlements } = validate(settleBody, raw)
-    const wanted = settlements.map((item, i): Settlement => ({ receipt: item.lease, outcome: outcomeOf(item, i) }))
+    const wanted = await asked(topic.brokerTopic, topic.pulls, group, async () => {
+      const raw = await readValue(call)
+      requireOutcomes(topic.pulls.capabilities, raw, limits.delay)
+      refuseQuery(call)
+      const { settlements } = validate(settleBody, raw)
+      return settlements.map((item, i): Settlement => ({ receipt: item.lease, outcome: outcomeOf(item, i) }))
+    })
     const results = await topic.groups.settle(topic.brokerTopic, group, wanted)
     for (const [i, result] of results.entries()) {
       gateway.metrics.settled(topic.name, group, result.status === 'ok' ? wanted[i]!.outcome.kind : 'failed', 1)

@@ -6,6 +6,7 @@ import { isTime } from '../../core/event.ts'
 import { pageMax } from '../../core/limits.ts'
 import { readJson } from '../body.ts'
 import { startOf } from '../cursors.ts'
+import { entityTag } from '../etag.ts'
 import type { Gateway } from '../gateway.ts'
 import { collect, pageBytes, type Reading, writeEntry } from '../reading.ts'
 import { type Call, findTopic, json, param, query, type Route, refuseQuery, topicFor, topicOrNew } from '../route.ts'
@@ -13,6 +14,12 @@ import { count, duration, logEntry } from '../schemas.ts'
 import { issueTicket } from '../tickets.ts'
 import { streamLines, streamServerSentEvents } from './read-streams.ts'
 
+type Format = 'json' | 'ndjson' | 'sse'
+const formats = new Map<string, Format>([
+  ['application/json', 'json'],
+  ['application/x-ndjson', 'ndjson'],
+  ['text/event-stream', 'sse'],
+])
 const ticketBody = z.strictObject({ topic: z.string() })
 
 export function readRoutes(gateway: Gateway): Route[] {
@@ -69,11 +76,13 @@ export function readRoutes(gateway: Gateway): Route[] {
   async function one(call: Call): Promise<Response> {
     const topic = topicFor(call, 'consume')
     const log = requireLog(topic.broker)
-    refuseQuery(call)
     const record = await log.get(topic.brokerTopic, param(call, 'position'))
+    refuseQuery(call)
     const out = new ByteWriter(1024)
     writeEntry(out, record)
-    return new Response(out.take(), { headers: { 'content-type': 'application/json' } })
+    // What is stored at a place of a log stays as it is.
+    const etag = entityTag(gateway, [topic.name, topic.epoch, record.position])
+    return new Response(out.take(), { headers: { 'content-type': 'application/json', etag } })
   }
 
   async function ticket(call: Call): Promise<Response> {
@@ -132,11 +141,16 @@ export function readRoutes(gateway: Gateway): Route[] {
   ]
 }
 
-/** Server-sent events or lines where they are asked for; JSON otherwise. */
-function formatOf(request: Request): 'json' | 'ndjson' | 'sse' {
-  const accept = request.headers.get('accept') ?? ''
-  if (accept.includes('text/event-stream')) return 'sse'
-  return accept.includes('application/x-ndjson') ? 'ndjson' : 'json'
+/** What `Accept` prefers of the three, the first of equals; JSON where it names none. */
+function formatOf(request: Request): Format {
+  let best: { readonly format: Format; readonly quality: number } = { format: 'json', quality: 0 }
+  for (const range of (request.headers.get('accept') ?? '').toLowerCase().split(',')) {
+    const [type, ...parameters] = range.split(';').map((part) => part.trim())
+    const format = formats.get(type!)
+    const quality = Number(parameters.find((one) => one.startsWith('q='))?.slice(2) ?? 1)
+    if (format !== undefined && quality > best.quality) best = { format, quality }
+  }
+  return best.format
 }
 
 function endOf(text: string | undefined): Date | 'latest' | undefined {

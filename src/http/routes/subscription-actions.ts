@@ -3,11 +3,11 @@ import { formatDuration } from '../../core/duration.ts'
 import { GatewayError, invalid, toGatewayError } from '../../core/errors.ts'
 import type { SubscriptionStatus } from '../../core/subscription.ts'
 import { createSecret, parseSecret } from '../../webhook/secret.ts'
-import { readJson } from '../body.ts'
+import { readJson, refuseInput } from '../body.ts'
 import { requireMatch } from '../etag.ts'
 import type { Gateway } from '../gateway.ts'
 import { findSubscription } from '../owned.ts'
-import { type Call, json, type Route, refuseQuery } from '../route.ts'
+import { type Call, json, type Route } from '../route.ts'
 import { duration, ifMatch } from '../schemas.ts'
 import { show, subscriptionSchema, subscriptionWithSecret, tagOf } from '../subscription-view.ts'
 import { subscriptionsPath } from './subscriptions.ts'
@@ -40,7 +40,7 @@ export function subscriptionActionRoutes(gateway: Gateway): Route[] {
   /** Being there already is as good as getting there. */
   async function move(call: Call, from: readonly SubscriptionStatus[], to: SubscriptionStatus): Promise<Response> {
     const found = await findSubscription(call)
-    refuseQuery(call)
+    await refuseInput(call)
     requireMatch(call, tagOf(gateway, found))
     const moved = await store.subscriptions.transition(found.id, from, to, undefined, clock.now())
     if (moved) {
@@ -55,7 +55,7 @@ export function subscriptionActionRoutes(gateway: Gateway): Route[] {
 
   async function test(call: Call): Promise<Response> {
     const found = await findSubscription(call)
-    refuseQuery(call)
+    await refuseInput(call)
     const { status, durationMs, body, error, stage } = await webhooks.ping(found)
     return json({
       ok: error === undefined,

@@ -21,7 +21,7 @@ export function tended(call: Call): Tended {
     const { topic, group } = pullable(call)
     return { topic, group, source: topic.pulls }
   }
-  checkGroupName(name)
   const topic = topicFor(call, 'consume')
+  checkGroupName(name)
   return { topic, group: name, source: topic.broker }
 }
