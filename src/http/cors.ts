@@ -12,7 +12,7 @@ export function withCors(gateway: Gateway, request: Request, response: Response)
   if (origin === undefined) return response
   response.headers.set('access-control-allow-origin', origin)
   response.headers.append('vary', 'Origin')
-  response.headers.set('access-control-expose-headers', 'ETag, Retry-After, Allow')
+  response.headers.set('access-control-expose-headers', 'ETag, Location, Retry-After, Allow')
   return response
 }
 
