@@ -1,3 +1,4 @@
+import type { StreamInfo } from '@nats-io/jetstream'
 import {
   type Admin,
   type Broker,
@@ -29,6 +30,9 @@ import { NatsPublisher } from './publish/publisher.ts'
 import { noLeader, Streams } from './streams.ts'
 
 const healthMs = 2000
+const nanos = 1e6
+/** A leader hears of its replicas every second. Without a majority it names itself the leader for ten seconds and more. */
+const silentMs = 5000
 
 export class NatsBroker implements Broker {
   readonly capabilities: Capabilities
@@ -102,9 +106,14 @@ export class NatsBroker implements Broker {
     const known = this.#streams.known(topic)
     if (known === undefined) return
     const name = `STREAM.INFO.${known.stream}`
-    const { cluster } = await this.#client.ask<{ cluster?: { leader?: string } }>(name, undefined, healthMs)
-    if (cluster === undefined || cluster.leader) return
-    throw noLeader(`The stream of ${topic}`)
+    const { cluster } = await this.#client.ask<StreamInfo>(name, undefined, healthMs)
+    if (cluster === undefined) return
+    if (!cluster.leader) throw noLeader(`The stream of ${topic}`)
+    const { replicas = [] } = cluster
+    const heard = replicas.filter(({ active }) => active < silentMs * nanos).length
+    if (2 * (heard + 1) > replicas.length + 1) return
+    const detail = `The stream of ${topic} has no majority of its replicas: ${replicas.length - heard} of ${replicas.length + 1} are silent.`
+    throw new GatewayError('unavailable', detail, { retryAfterMs: 1000 })
   }
 
   #checkSizes(events: readonly Event[]): void {

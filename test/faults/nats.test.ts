@@ -208,6 +208,29 @@ async function messageId(stream: string, subject: string): Promise<string | unde
   return /Nats-Msg-Id: (.*)\r/.exec(Buffer.from(message.hdrs, 'base64').toString())?.[1]
 }
 
+test('without a majority its health is not good, though the server that is left calls itself the leader', async () => {
+  const one = await scene()
+  await one.publish(events(1, 'before'))
+  await one.broker.health()
+  // As nats-server 2.15 answers for ten seconds after the others died, where the one that is left leads JetStream too.
+  const ask = NatsClient.prototype.ask
+  let silent = 1
+  vi.spyOn(NatsClient.prototype, 'ask').mockImplementation(async function (this: NatsClient, ...args) {
+    const answer = await ask.apply(this, args)
+    if (args[0].startsWith('STREAM.INFO.')) {
+      const { replicas } = (answer as StreamInfo).cluster!
+      for (const replica of replicas!.slice(0, silent)) replica.active = 6e9
+    }
+    return answer
+  } as typeof ask)
+  await one.broker.health()
+  silent = 2
+  await expect(one.broker.health()).rejects.toMatchObject({
+    code: 'unavailable',
+    message: expect.stringContaining('no majority'),
+  })
+})
+
 describe('while the one server that has a topic is down', () => {
   async function whileDown(topic: string, doing: () => Promise<void>): Promise<void> {
     const leader = await leaderOf(topic)

@@ -24,6 +24,7 @@ describe('the origins that the configuration names', () => {
     ] as const) {
       const { headers } = await client.get(path, { origin: page })
       expect(headers.get('access-control-allow-origin'), path).toBe(page)
+      expect(headers.get('access-control-expose-headers'), path).toContain('Location')
       expect(headers.get('vary')?.toLowerCase()).toContain('origin')
       expect(headers.get('access-control-allow-credentials')).toBeNull()
     }
