@@ -40,7 +40,7 @@ export class DeadLetters {
   }
 
   #declare(queue: string): Promise<unknown> {
-    const options = { durable: true, arguments: queueArguments(this.#config, this.#link.version) }
+    const options = { durable: true, arguments: queueArguments(this.#config) }
     const declaring = this.#declared.get(queue) ?? this.#link.with((channel) => channel.assertQueue(queue, options))
     this.#declared.set(queue, declaring)
     declaring.catch(() => this.#declared.delete(queue))

@@ -76,7 +76,7 @@ export class Directory {
     } catch (error) {
       if (!isMissing(error)) throw error
     }
-    const options = { durable: true, arguments: queueArguments(this.#config, this.#link.version) }
+    const options = { durable: true, arguments: queueArguments(this.#config) }
     await this.#link.with((channel) => channel.assertQueue(queue, options))
     return true
   }

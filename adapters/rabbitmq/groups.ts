@@ -151,7 +151,7 @@ export class RabbitGroups implements Groups {
   async #declare(topic: string, queue: string): Promise<void> {
     const { exchange } = this.#config
     await this.#link.with(async (channel) => {
-      const options = { durable: true, arguments: groupArguments(this.#config, this.#link.version) }
+      const options = { durable: true, arguments: groupArguments(this.#config) }
       await channel.assertQueue(queue, options)
       // All of no headers: every message has them.
       const match = exchange === 'headers' ? { 'x-match': 'all' } : {}

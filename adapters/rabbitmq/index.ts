@@ -26,7 +26,7 @@ function checkVersion(version: string, { queue, priorities }: Config): void {
     throw new GatewayError('misconfigured', `RabbitMQ ${version} is too old: 3.8 is the oldest spoken to.`)
   }
   if (queue === 'quorum' && priorities !== undefined && major < 4) {
-    const detail = `Quorum queues of RabbitMQ ${version} have no priorities: set queue to classic (priorities).`
+    const detail = `Quorum queues of RabbitMQ ${version} have no priorities, those of 4.0 do: upgrade, or set queue to classic (priorities).`
     throw new UnsupportedError('priorities', detail)
   }
 }

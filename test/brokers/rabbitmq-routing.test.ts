@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { rabbitmq } from '../../adapters/rabbitmq/index.ts'
+import { queueArguments } from '../../adapters/rabbitmq/queues.ts'
 import { event, events, idOf } from '../conformance/events.ts'
 import { until } from '../conformance/waiting.ts'
 import { stage } from './rabbitmq/stage.ts'
+import { configOf } from './rabbitmq-target.ts'
 import { groupOptions, nameOf, publish, pull, topicOn } from './work.ts'
 
 const at = stage()
@@ -147,11 +149,11 @@ describe('a group', () => {
     await broker.admin!.ensure(topic, {})
     const channel = await at.client.createChannel()
     // As a crash leaves it: the queue is there and has no binding.
-    const unlimited = { durable: true, arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': -1 } }
-    await channel.assertQueue(`${topic}::groups`, unlimited)
+    const options = { durable: true, arguments: queueArguments(configOf(at.server.url)) }
+    await channel.assertQueue(`${topic}::groups`, options)
     const entry = { start: 'latest', leaseMs: 1, maxAttempts: 1, isUnfinished: true, at: 1 }
     channel.sendToQueue(`${topic}::groups`, Buffer.from(JSON.stringify({ g: entry })))
-    await channel.assertQueue(`${topic}:g`, unlimited)
+    await channel.assertQueue(`${topic}:g`, options)
     await channel.close()
     await expect(broker.groups.describe(topic, 'g')).rejects.toMatchObject({ code: 'not_found' })
     expect(await broker.groups.list(topic)).toEqual([])
@@ -181,6 +183,16 @@ describe('a group', () => {
       await consumer.settle([{ receipt: deliveries[0]!.receipt, outcome: { kind: 'nack' } }])
     }
     await consumer.close()
+  })
+
+  test('counts from one what was moved here from another queue, with the count of that one', async () => {
+    const broker = await at.open()
+    const topic = await topicOn(broker)
+    const channel = await at.client.createChannel()
+    channel.publish(topic, 'key', Buffer.from('x'), { headers: { 'x-delivery-count': 7, 'x-acquired-count': 7 } })
+    const [delivery] = await pull(broker, topic, 1)
+    expect(delivery!.attempt).toBe(1)
+    await channel.close()
   })
 
   test('that is deleted ends its consumers, here and elsewhere, and what it held', async () => {

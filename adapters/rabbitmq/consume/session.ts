@@ -2,7 +2,7 @@ import type { ConsumeMessage } from 'amqplib'
 import { GatewayError } from '../../../src/core/index.ts'
 import { decodeEvent } from '../codec.ts'
 import type { Channel, Link } from '../link.ts'
-import type { Held } from './held.ts'
+import { attemptOf, type Held } from './held.ts'
 import type { Waiting } from './waiting.ts'
 
 export interface SessionOptions {
@@ -88,14 +88,11 @@ export class Session {
       void this.close()
       return
     }
-    const { deliveryTag, redelivered } = message.fields
-    const count: unknown = message.properties.headers?.['x-delivery-count']
-    const attempt = typeof count === 'number' ? count + 1 : redelivered ? 2 : 1
     this.waiting.add({
       message,
-      tag: deliveryTag,
+      tag: message.fields.deliveryTag,
       event: decodeEvent(message, topic),
-      attempt,
+      attempt: attemptOf(message),
       at: Date.now(),
       isSettled: false,
     })
