@@ -1,9 +1,13 @@
-import type { Capabilities } from '../../src/core/index.ts'
+import { type Capabilities, GatewayError } from '../../src/core/index.ts'
 import { reservedBytes } from './codec.ts'
 import type { Config } from './config.ts'
 import { atomicMax } from './publish/atomic.ts'
 
 const dayMs = 86_400_000
+/** With what a consumer can be told by (its metadata), and who made it. */
+const oldest = [2, 10] as const
+/** It says that it has batches, and refuses every one that could be told from another. */
+const halfDone = '2.12.0'
 /** What the server has, by the level of its JetStream API: of 2.11, and of 2.12. */
 const levelOfPins = 1
 const levelOfBatches = 2
@@ -13,6 +17,18 @@ export interface Server {
   readonly level: number
   readonly maxPayload: number
   readonly clustered: boolean
+}
+
+/** Throws `misconfigured` for a server that is not spoken to. */
+export function checkVersion(version: string): void {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
+    throw new GatewayError('misconfigured', `nats-server ${version} is too old: 2.10 is the oldest spoken to.`)
+  }
+  if (version.startsWith(halfDone)) {
+    const detail = `nats-server ${version} takes several events as one only without message ids: upgrade to 2.12.1 or newer.`
+    throw new GatewayError('misconfigured', detail)
+  }
 }
 
 export function canPin({ level }: Server): boolean {

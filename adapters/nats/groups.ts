@@ -154,7 +154,7 @@ export class NatsGroups implements Groups {
     const found = await this.existing(topic, group)
     const isPinned = found.info.config.priority_policy === 'pinned_client'
     if (isPinned === (this.#config.ordering === 'key')) return found
-    const { priority_groups: _, priority_timeout: __, ...rest } = found.info.config
+    const { priority_policy: _, priority_groups: __, priority_timeout: ___, ...rest } = found.info.config
     await this.#update(found, { ...rest, ...this.#policy })
     return this.existing(topic, group)
   }

@@ -1,15 +1,12 @@
 import type { JetStreamAccountStats } from '@nats-io/jetstream'
 import { type Broker, GatewayError } from '../../src/core/index.ts'
 import { NatsBroker } from './broker.ts'
-import { canPin, type Server } from './capabilities.ts'
+import { canPin, checkVersion, type Server } from './capabilities.ts'
 import { NatsClient } from './client.ts'
 import { type Config, config } from './config.ts'
 import { isNoResponders, translate } from './errors.ts'
 
 export type { Config } from './config.ts'
-
-/** With what a consumer can be told by (its metadata), and who made it. */
-const oldest = [2, 10] as const
 
 /** Connects, and learns what the server can do. Wrong credentials are refused at once, and not tried again. */
 async function open(parsed: Config): Promise<Broker> {
@@ -34,10 +31,7 @@ async function open(parsed: Config): Promise<Broker> {
 
 async function learn(client: NatsClient): Promise<Server> {
   const { version, max_payload, cluster } = client.server
-  const [major = 0, minor = 0] = version.split('.').map(Number)
-  if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
-    throw new GatewayError('misconfigured', `nats-server ${version} is too old: 2.10 is the oldest spoken to.`)
-  }
+  checkVersion(version)
   try {
     const { api } = await client.ask<JetStreamAccountStats>('INFO')
     return { level: api.level ?? 0, maxPayload: max_payload, clustered: cluster !== undefined }

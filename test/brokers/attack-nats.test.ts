@@ -102,6 +102,23 @@ test.each([
   },
 )
 
+test('a group is consumed in the order of keys, without it, and in it again', async () => {
+  const keyed = await nats.open(configOf(cluster, { ordering: 'key' }))
+  await broker.admin!.ensure('reordered', {})
+  await broker.groups.create('reordered', 'g', group)
+  for (const [i, opened] of [keyed, broker, keyed].entries()) {
+    await broker.publish('reordered', [event(`e${i}`)], { signal: signal() })
+    const consumer = await opened.open('reordered', 'g', { prefetch: 100 })
+    const { deliveries } = await consumer.pull({ max: 1, waitMs: 5000, signal: signal() })
+    expect(deliveries.map((one) => one.event.attributes.id)).toEqual([`e${i}`])
+    expect(await consumer.settle([{ receipt: deliveries[0]!.receipt, outcome: { kind: 'ack' } }])).toEqual([
+      { status: 'ok' },
+    ])
+    await consumer.close()
+  }
+  await keyed.close()
+})
+
 test('events of a key whose batch was stored, and not answered, may be stored: that is what is said', async () => {
   await broker.admin!.ensure('batch-unanswered', {})
   const events = Array.from({ length: 4 }, (_, i) => event(`e${i}`, { partitionkey: 'k' }))
