@@ -141,7 +141,10 @@ export class Settler {
   }
 
   /** Resolves once the server has it. Where nobody answers it is tried again while the lease lasts. */
-  async #tell({ subject, expiresAt }: Receipt, word: string): Promise<SettleResult> {
+  async #tell(lease: Receipt, word: string): Promise<SettleResult> {
+    const { subject } = lease
+    // To bury it may have taken longer: then somebody else has the event.
+    if (lease.expiresAt <= Date.now()) return lost
     const secret = this.#group.secret
     for (;;) {
       try {
@@ -152,7 +155,7 @@ export class Settler {
         // Whoever is not there hears nothing: either the group is gone, or it has nobody who leads it just now.
         const isSame = await this.#isThere(secret)
         if (isSame === false) return lost
-        if (Date.now() + retryMs >= expiresAt || !isNoResponders(error)) throw error
+        if (Date.now() + retryMs >= lease.expiresAt || !isNoResponders(error)) throw error
       }
       await pause(retryMs)
     }

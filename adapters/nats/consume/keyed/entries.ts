@@ -10,7 +10,7 @@ export interface Entry {
   holder: object | undefined
   /** It was given back to the server, and comes again. */
   isAway: boolean
-  /** The server was asked to settle it; `unknown` where it did not say whether it has. */
+  /** The server was asked to settle it, or to take it back; `unknown` where it did not say whether it has. */
   ending: 'asked' | 'unknown' | undefined
   /** When the server would give it to somebody else, unless it hears of it before. */
   expiresAt: number
@@ -26,11 +26,16 @@ export class Entries {
     return this.#all.size
   }
 
-  /** How many the server has for certain: one that it was asked to settle may be gone there. */
+  /** How many the server has given out for certain: one that it was asked to settle, or to give again, may be gone there. */
   get unsettled(): number {
     let count = 0
-    for (const { ending } of this.#all.values()) if (ending === undefined) count++
+    for (const { ending, isAway } of this.#all.values()) if (ending === undefined && !isAway) count++
     return count
+  }
+
+  /** Whose leases this process prolongs. */
+  get leased(): Entry[] {
+    return [...this.#all.values()].filter(({ isAway, ending }) => !isAway && ending !== 'unknown')
   }
 
   get inDoubt(): Entry[] {
@@ -79,13 +84,14 @@ export class Entries {
   /** What nobody has and may be given out, in order, up to `max`. Without `holdKeys` keys do not count. */
   ready(max: number, holdKeys: boolean): Entry[] {
     const found: Entry[] = []
-    for (const entry of this.#all.values()) {
+    // Not as they came: what was lost on its way comes after what is newer.
+    for (const entry of this.inOrder) {
       if (found.length >= max) break
       if (entry.holder !== undefined || entry.isAway || entry.ending !== undefined) continue
       if (holdKeys && entry.key !== undefined && this.#keys.get(entry.key)![0] !== entry.ticket.seq) continue
       found.push(entry)
     }
-    return found.sort((one, other) => one.ticket.seq - other.ticket.seq)
+    return found
   }
 
   count(holder: object): number {

@@ -4,6 +4,7 @@ import { type NatsClient, pause } from '../../client.ts'
 import { decodeEvent } from '../../event.ts'
 import { consumerInfo, graceMs, pinGroup, sliceMs } from '../../groups.ts'
 import { storedMessage, type Ticket } from '../../message.ts'
+import type { Receipt } from '../../receipt.ts'
 import { Bell } from '../bell.ts'
 import { Requests } from '../requests.ts'
 import type { Settler } from '../settler.ts'
@@ -117,7 +118,7 @@ export class KeyedHub {
 
   /** What may be given out now. */
   take(member: object, max: number): Entry[] {
-    if (this.#isRecovering) return []
+    if (this.#isRecovering || this.#isLate()) return []
     const entries = this.#entries.ready(max, this.holdKeys)
     for (const entry of entries) entry.holder = member
     return entries
@@ -154,17 +155,24 @@ export class KeyedHub {
 
   /** An event that has no attempts left is a dead letter then. */
   async nack(entry: Entry): Promise<SettleResult> {
-    const { holder } = entry
-    const { attempt, delivery } = entry.ticket
-    if (attempt >= this.#settler.group.maxAttempts) return this.#end(entry, { kind: 'nack' })
+    if (entry.ticket.attempt >= this.#settler.group.maxAttempts) return this.#end(entry, { kind: 'nack' })
+    return this.#return(entry, () => this.#settler.apply(this.#leaseOf(entry), { kind: 'nack' }))
+  }
+
+  /** It comes again. Where the server does not say that it heard of it, it is asked once more. */
+  async #return(entry: Entry, tell: () => Promise<SettleResult>): Promise<SettleResult> {
+    const { delivery } = entry.ticket
+    let isDone = false
     // Before it is sent: the event may come again before the answer does.
-    entry.holder = undefined
-    entry.isAway = true
-    const result = await this.#settler.apply(this.#leaseOf(entry), { kind: 'nack' })
-    if (result.status === 'failed' && entry.ticket.delivery === delivery)
-      Object.assign(entry, { holder, isAway: false })
-    this.#demand.ring()
-    return result
+    Object.assign(entry, { holder: undefined, isAway: true })
+    try {
+      const result = await tell()
+      isDone = result.status === 'ok'
+      return result
+    } finally {
+      if (!isDone) this.#doubt(entry, delivery)
+      this.#demand.ring()
+    }
   }
 
   /** Where the server did not say that it is done, it is asked for the event again: nobody else would be given it. */
@@ -178,17 +186,29 @@ export class KeyedHub {
       return result
     } finally {
       if (isDone) this.#entries.delete(seq)
-      else if (entry.ticket.delivery === delivery) {
-        Object.assign(entry, { holder: undefined, ending: 'unknown' })
-        this.#isRecovering = true
-      }
+      else this.#doubt(entry, delivery)
       this.bell.ring()
       this.#demand.ring()
     }
   }
 
-  #leaseOf({ message, ticket, expiresAt }: Entry) {
-    return { subject: message.reply!, ticket, expiresAt }
+  /** The server did not say what it did with this delivery of the entry. */
+  #doubt(entry: Entry, delivery: number): void {
+    if (entry.ticket.delivery !== delivery) return
+    Object.assign(entry, { holder: undefined, isAway: false, ending: 'unknown' })
+    this.#isRecovering = true
+  }
+
+  #leaseOf(entry: Entry): Receipt {
+    const { message, ticket } = entry
+    return {
+      subject: message.reply!,
+      ticket,
+      // It is prolonged meanwhile.
+      get expiresAt() {
+        return entry.expiresAt
+      },
+    }
   }
 
   #close(): void {
@@ -263,7 +283,8 @@ export class KeyedHub {
     this.#pin = pin
     this.#due = ticket.delivery + 1
     const { topic, maxAttempts, leaseMs } = this.#settler.group
-    const expiresAt = askedAt + leaseMs
+    // However long it was on its way: the server's own count began after it was asked.
+    const expiresAt = Math.min(Date.now(), askedAt + sliceMs) + leaseMs
     if (ticket.attempt > maxAttempts) {
       void this.#bury({ ...fresh, message, ticket, expiresAt, key: undefined })
       return
@@ -318,17 +339,19 @@ export class KeyedHub {
     )
   }
 
-  /** Everything that is here stays here. What cannot be prolonged in time belongs to somebody else: then all of it does. */
+  /** Everything that is here stays here. What does not come again in the time of a lease is gone, or was lost on its way. */
   async #keepLeases(): Promise<void> {
+    if (this.#isLate()) return
     const { leaseMs } = this.#settler.group
     const now = Date.now()
-    const here = this.#entries.inOrder.filter(({ isAway, ending }) => !isAway && ending !== 'unknown')
-    if (here.some(({ expiresAt }) => expiresAt <= now)) {
-      this.#revoke()
-      return
+    for (const { isAway, expiresAt, ticket } of this.#entries.inOrder) {
+      if (!isAway || expiresAt > now) continue
+      this.#entries.delete(ticket.seq)
+      this.#isRecovering = true
+      this.#demand.ring()
     }
     await Promise.allSettled(
-      here.map(async (entry) => {
+      this.#entries.leased.map(async (entry) => {
         const { delivery } = entry.ticket
         await this.#client.request(entry.message.reply!, '+WPI', undefined, leaseMs + graceMs)
         if (entry.ticket.delivery === delivery) entry.expiresAt = Math.max(entry.expiresAt, now + leaseMs)
@@ -336,13 +359,24 @@ export class KeyedHub {
     )
   }
 
+  /** What was not prolonged in time belongs to somebody else: then all of it does. */
+  #isLate(): boolean {
+    const now = Date.now()
+    const isLate = this.#entries.leased.some(({ expiresAt }) => expiresAt <= now)
+    if (isLate) this.#revoke()
+    return isLate
+  }
+
+  /** In the order of their places: so they come again. */
   async #giveBack(entries: readonly Entry[]): Promise<void> {
-    for (const entry of entries) {
-      entry.holder = undefined
-      entry.isAway = true
-    }
-    // In the order of their places: so they come again.
-    await Promise.allSettled(entries.map(({ message }) => this.#settler.giveBack(message.reply!)))
+    await Promise.allSettled(
+      entries.map((entry) =>
+        this.#return(entry, async () => {
+          await this.#settler.giveBack(entry.message.reply!)
+          return { status: 'ok' }
+        }),
+      ),
+    )
   }
 
   /** What is here belongs to somebody else from now on. */
