@@ -135,12 +135,7 @@ const attributes: Scenario = {
   },
 }
 
-const clientErrors: ReadonlySet<string> = new Set([
-  'invalid_argument',
-  'too_large',
-  'unprocessable',
-  'unsupported',
-])
+const clientErrors: ReadonlySet<string> = new Set(['invalid_argument', 'too_large', 'unprocessable', 'unsupported'])
 
 const size: Scenario = {
   id: 5,

@@ -328,11 +328,14 @@ export class KeyedHub {
     return 1
   }
 
-  /** What may be settled or not is given back: it comes again, or the server does not count it. */
+  /**
+   * What may be settled or not is given back: it comes again, or the server does not count it. Where its lease is over it
+   * may be somebody else's by now, and comes again by itself.
+   */
   async #askAgain(): Promise<void> {
     await Promise.all(
       this.#entries.inDoubt.map(async (entry) => {
-        await this.#settler.giveBack(entry.message.reply!)
+        if (entry.expiresAt > Date.now()) await this.#settler.giveBack(entry.message.reply!)
         const { seq } = entry.ticket
         if (entry.ending === 'unknown' && this.#entries.get(seq) === entry) this.#entries.delete(seq)
       }),
