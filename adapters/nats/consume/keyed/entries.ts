@@ -18,7 +18,10 @@ export interface Entry {
 
 /** The unsettled events of a group by their place, and which of them are the first of their key. */
 export class Entries {
-  readonly #all = new Map<number, Entry>()
+  /** By their places, and in the order of them unless it is mixed. */
+  #all = new Map<number, Entry>()
+  #last = 0
+  #isMixed = false
   /** The places of each key, in order. */
   readonly #keys = new Map<string, number[]>()
 
@@ -35,7 +38,13 @@ export class Entries {
 
   /** Whose leases this process prolongs. */
   get leased(): Entry[] {
-    return [...this.#all.values()].filter(({ isAway, ending }) => !isAway && ending !== 'unknown')
+    return [...this.#all.values()].filter(isLeased)
+  }
+
+  /** Whether such a lease is over. */
+  isLate(now: number): boolean {
+    for (const entry of this.#all.values()) if (entry.expiresAt <= now && isLeased(entry)) return true
+    return false
   }
 
   get inDoubt(): Entry[] {
@@ -44,7 +53,16 @@ export class Entries {
 
   /** In the order of their places. */
   get inOrder(): Entry[] {
-    return [...this.#all.values()].sort((one, other) => one.ticket.seq - other.ticket.seq)
+    return [...this.#sorted.values()]
+  }
+
+  /** What comes again may lie before what came meanwhile: that is rare, and put right when somebody looks. */
+  get #sorted(): ReadonlyMap<number, Entry> {
+    if (this.#isMixed) {
+      this.#all = new Map([...this.#all].sort(([one], [other]) => one - other))
+      this.#isMixed = false
+    }
+    return this.#all
   }
 
   get(seq: number): Entry | undefined {
@@ -54,13 +72,14 @@ export class Entries {
   add(entry: Entry): void {
     const { key, ticket } = entry
     this.#all.set(ticket.seq, entry)
+    if (ticket.seq < this.#last) this.#isMixed = true
+    else this.#last = ticket.seq
     if (key === undefined) return
     const places = this.#keys.get(key)
     if (places === undefined) {
       this.#keys.set(key, [ticket.seq])
       return
     }
-    // What comes again may lie before what came meanwhile.
     let at = places.length
     while (at > 0 && places[at - 1]! > ticket.seq) at--
     places.splice(at, 0, ticket.seq)
@@ -79,13 +98,14 @@ export class Entries {
   clear(): void {
     this.#all.clear()
     this.#keys.clear()
+    this.#last = 0
+    this.#isMixed = false
   }
 
   /** What nobody has and may be given out, in order, up to `max`. Without `holdKeys` keys do not count. */
   ready(max: number, holdKeys: boolean): Entry[] {
     const found: Entry[] = []
-    // Not as they came: what was lost on its way comes after what is newer.
-    for (const entry of this.inOrder) {
+    for (const entry of this.#sorted.values()) {
       if (found.length >= max) break
       if (entry.holder !== undefined || entry.isAway || entry.ending !== undefined) continue
       if (holdKeys && entry.key !== undefined && this.#keys.get(entry.key)![0] !== entry.ticket.seq) continue
@@ -99,4 +119,8 @@ export class Entries {
     for (const entry of this.#all.values()) if (entry.holder === holder) count++
     return count
   }
+}
+
+function isLeased({ isAway, ending }: Entry): boolean {
+  return !isAway && ending !== 'unknown'
 }

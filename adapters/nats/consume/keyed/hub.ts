@@ -364,8 +364,7 @@ export class KeyedHub {
 
   /** What was not prolonged in time belongs to somebody else: then all of it does. */
   #isLate(): boolean {
-    const now = Date.now()
-    const isLate = this.#entries.leased.some(({ expiresAt }) => expiresAt <= now)
+    const isLate = this.#entries.isLate(Date.now())
     if (isLate) this.#revoke()
     return isLate
   }
