@@ -2,9 +2,11 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, errors, headers } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { NatsClient } from '../../adapters/nats/client.ts'
+import { DeadLetterBox } from '../../adapters/nats/dead-letter-box.ts'
 import { nats } from '../../adapters/nats/index.ts'
 import type { Broker } from '../../src/core/broker.ts'
 import { event } from '../conformance/events.ts'
+import { until } from '../conformance/waiting.ts'
 import { configOf } from './nats-target.ts'
 import { type NatsCluster, startNats } from './services/nats.ts'
 
@@ -117,6 +119,30 @@ test('a group is consumed in the order of keys, without it, and in it again', as
     await consumer.close()
   }
   await keyed.close()
+})
+
+test('a rejection that takes longer than the lease settles nothing: somebody else has the event by then', async () => {
+  await broker.admin!.ensure('slowly-buried', {})
+  await broker.groups.create('slowly-buried', 'g', { ...group, leaseMs: 1000 })
+  await broker.publish('slowly-buried', [event('e0')], { signal: signal() })
+  const consumer = await broker.open('slowly-buried', 'g', { prefetch: 100 })
+  const pulled = async () => (await consumer.pull({ max: 1, waitMs: 8000, signal: signal() })).deliveries[0]!
+  const { receipt, expiresAt } = await pulled()
+  const bury = DeadLetterBox.prototype.bury
+  const spy = vi.spyOn(DeadLetterBox.prototype, 'bury').mockImplementation(async function (
+    this: DeadLetterBox,
+    ...args
+  ) {
+    await until(5000, 'the lease is over', async () => Date.now() > expiresAt)
+    await bury.apply(this, args)
+  })
+  const [result] = await consumer.settle([{ receipt, outcome: { kind: 'reject', reason: 'no' } }])
+  spy.mockRestore()
+  expect(result).toMatchObject({ status: 'failed', error: { code: 'lease_lost' } })
+  const again = await pulled()
+  expect(again.attempt).toBe(2)
+  expect(await consumer.settle([{ receipt: again.receipt, outcome: { kind: 'ack' } }])).toEqual([{ status: 'ok' }])
+  await consumer.close()
 })
 
 test('events of a key whose batch was stored, and not answered, may be stored: that is what is said', async () => {
