@@ -104,6 +104,13 @@ async function subscribeAll(stage: Stage): Promise<() => void> {
     { ...typed('load.slow'), policy: { ...retries, concurrency: 100 } },
     { wants: ({ type }) => type === 'load.slow' },
   )
+  // An attempt again that lasts longer than the gateway waits until it looks for rows: whoever else gets the row is seen.
+  const slowly: Behaviour = ({ event, attempt }) => {
+    if (attempt > 1) return { status: 200, afterMs: 1500 }
+    return { status: hash(event) % 10 === 0 ? 500 : 200 }
+  }
+  endpoints.behave('/again', slowly)
+  await stage.subscribe('/again', { policy: { ...retries, concurrency: 100 } })
   endpoints.behave('/failing', sick)
   const failing = { ...retries, breaker: { minimum: 100_000 } }
   await stage.subscribe(
