@@ -120,7 +120,7 @@ test.each(['before-attempt', 'after-attempt'] as const)(
     const [killed] = stage.replica.kills
     const doubled = [...byEvent.values()].filter((seen) => seen.length > 1)
     // Only what was under way when it ended.
-    expect(doubled.filter((seen) => seen[0]!.at > killed! || seen[1]!.at < killed!)).toEqual([])
+    expect(doubled.filter((seen) => seen[0]!.at > killed!.to || seen[1]!.at < killed!.from)).toEqual([])
     expect(doubled.length).toBeLessThan(60)
     const rows = await stage.api.rows(id)
     expect(rows.filter((row) => row.operation === operation && row.status === 'succeeded')).toHaveLength(events)

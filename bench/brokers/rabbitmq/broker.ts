@@ -30,7 +30,7 @@ class RabbitBroker implements Broker {
     await channel.assertExchange(topic, 'topic', { durable: true })
     await channel.assertQueue(queue, {
       durable: true,
-      arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': -1 },
+      arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': 2147483647 },
     })
     await channel.bindQueue(queue, topic, '#')
     await channel.close()

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Disturbance } from './check.ts'
 import type { Orders } from './gateway-process.ts'
 
 const entry = resolve(import.meta.dirname, 'gateway-process.ts')
@@ -14,8 +15,11 @@ export class Replica {
   #child: ChildProcess | undefined
   #gone: Promise<unknown> = Promise.resolve()
   #listening = Promise.withResolvers<string>()
-  /** When a process was killed, or killed itself; by `performance.now`. */
-  readonly kills: number[] = []
+  /**
+   * From when a process was seen to be killed, or to have killed itself, until the next one listens: what it had sent may
+   * be read only after its end was heard of. By `performance.now`.
+   */
+  readonly kills: Disturbance[] = []
   /** The end of what it wrote to stderr, all processes together. */
   errors = ''
 
@@ -51,13 +55,15 @@ export class Replica {
     createInterface({ input: child.stdout }).on('line', (line) => {
       const { url } = JSON.parse(line) as { url: string }
       clearTimeout(timer)
+      const before = this.kills.at(-1)
+      if (before?.to === Number.POSITIVE_INFINITY) this.kills[this.kills.length - 1] = { ...before, to: performance.now() }
       resolve(url)
     })
     child.once('error', reject)
     this.#child = child
     this.#gone = once(child, 'close').then(([code, signal]) => {
       clearTimeout(timer)
-      if (signal === 'SIGKILL') this.kills.push(performance.now())
+      if (signal === 'SIGKILL') this.kills.push({ from: performance.now(), to: Number.POSITIVE_INFINITY })
       else if (code !== 0) reject(new Error(`The gateway ended with ${code ?? signal}: ${this.errors}`))
       this.#renew()
     })

@@ -129,7 +129,7 @@ export class Stage {
 
   disturbances(): Disturbance[] {
     const lasts = this.#isShared ? rebalanceMs : 0
-    return this.replicas.flatMap(({ kills }) => kills.map((at) => ({ from: at, to: at + lasts })))
+    return this.replicas.flatMap(({ kills }) => kills.map(({ from, to }) => ({ from, to: to + lasts })))
   }
 
   async remove(): Promise<void> {

@@ -142,7 +142,7 @@ export class DrainStage implements Addressed {
   }
 
   #disturbances(): Disturbance[] {
-    return this.#replicas.flatMap(({ kills }) => kills.map((at) => ({ from: at, to: at + sharingMs })))
+    return this.#replicas.flatMap(({ kills }) => kills.map(({ from, to }) => ({ from, to: to + sharingMs })))
   }
 
   async remove(): Promise<void> {
