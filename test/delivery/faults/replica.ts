@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import type { Disturbance } from './check.ts'
 import type { Orders } from './gateway-process.ts'
 
 const entry = resolve(import.meta.dirname, 'gateway-process.ts')
@@ -19,7 +18,7 @@ export class Replica {
    * From when a process was seen to be killed, or to have killed itself, until the next one listens: what it had sent may
    * be read only after its end was heard of. By `performance.now`.
    */
-  readonly kills: Disturbance[] = []
+  readonly kills: { readonly from: number; to: number }[] = []
   /** The end of what it wrote to stderr, all processes together. */
   errors = ''
 
@@ -56,7 +55,7 @@ export class Replica {
       const { url } = JSON.parse(line) as { url: string }
       clearTimeout(timer)
       const before = this.kills.at(-1)
-      if (before?.to === Number.POSITIVE_INFINITY) this.kills[this.kills.length - 1] = { ...before, to: performance.now() }
+      if (before !== undefined) before.to = Math.min(before.to, performance.now())
       resolve(url)
     })
     child.once('error', reject)
