@@ -107,7 +107,7 @@ async function subscribeAll(stage: Stage): Promise<() => void> {
   // An attempt again that lasts longer than the gateway waits until it looks for rows: whoever else gets the row is seen.
   const slowly: Behaviour = ({ event, attempt }) => {
     if (attempt > 1) return { status: 200, afterMs: 1500 }
-    return { status: hash(event) % 10 === 0 ? 500 : 200 }
+    return { status: hash(event) % 4 === 0 ? 500 : 200 }
   }
   endpoints.behave('/again', slowly)
   await stage.subscribe('/again', { policy: { ...retries, concurrency: 100 } })
