@@ -54,8 +54,8 @@ export class Replica {
     createInterface({ input: child.stdout }).on('line', (line) => {
       const { url } = JSON.parse(line) as { url: string }
       clearTimeout(timer)
-      const before = this.kills.at(-1)
-      if (before !== undefined) before.to = Math.min(before.to, performance.now())
+      const now = performance.now()
+      for (const kill of this.kills) kill.to = Math.min(kill.to, now)
       resolve(url)
     })
     child.once('error', reject)

@@ -142,7 +142,7 @@ export class DrainStage implements Addressed {
   }
 
   #disturbances(): Disturbance[] {
-    return this.#replicas.flatMap(({ kills }) => kills.map(({ from, to }) => ({ from, to: to + sharingMs })))
+    return this.#replicas.flatMap(({ kills }) => kills.map(({ from }) => ({ from, to: from + sharingMs })))
   }
 
   async remove(): Promise<void> {
