@@ -1,4 +1,6 @@
 import { type ChannelModel, connect } from 'amqplib'
+import { config } from '../../../adapters/rabbitmq/config.ts'
+import { queueArguments } from '../../../adapters/rabbitmq/queues.ts'
 import { type RabbitServer, startRabbitmq } from '../../../test/brokers/services/rabbitmq.ts'
 import { type Broker, benchGroup, cpuSecondsOf, type Start } from '../broker.ts'
 import { queueOf, type RabbitEntry } from './entry.ts'
@@ -28,10 +30,7 @@ class RabbitBroker implements Broker {
     const channel = await this.#connection.createChannel()
     const queue = queueOf(topic, benchGroup)
     await channel.assertExchange(topic, 'topic', { durable: true })
-    await channel.assertQueue(queue, {
-      durable: true,
-      arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': 2147483647 },
-    })
+    await channel.assertQueue(queue, { durable: true, arguments: queueArguments(config.parse(this.entry)) })
     await channel.bindQueue(queue, topic, '#')
     await channel.close()
   }
